@@ -1,0 +1,212 @@
+//! What is known of a file or directory: the facts of RFC 3659 §7.5 and of `ls -l`.
+
+use std::fmt;
+
+use crate::value::time::TimeVal;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A file (`type=file`).
+    File,
+    /// A directory (`type=dir`).
+    Dir,
+    /// The directory that is listed (`type=cdir`).
+    CurrentDir,
+    /// Its parent (`type=pdir`).
+    ParentDir,
+    /// Anything else: a socket, a device, a link that leads nowhere (`type=OS.unix=other`).
+    Other,
+}
+
+/// What the user who asks may do with an entry (RFC 3659 §7.5.5).
+///
+/// A set of the letters `acdeflmprw`; only those that fit the kind of entry are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Perm(u16);
+
+/// The letters of the perm fact in the order in which they are sent.
+const LETTERS: &[u8; 10] = b"acdeflmprw";
+
+impl Perm {
+    /// The set of the letters in `letters`; others are left out.
+    #[must_use]
+    pub fn of(letters: &[u8]) -> Self {
+        let bit = |letter: &u8| LETTERS.iter().position(|known| known == letter).map_or(0, |index| 1 << index);
+        Self(letters.iter().map(bit).fold(0, |set, bit| set | bit))
+    }
+
+    /// The letters that are in both sets.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The letters, in alphabetical order.
+    pub fn letters(self) -> impl Iterator<Item = u8> {
+        LETTERS.iter().enumerate().filter(move |(index, _)| self.0 >> index & 1 == 1).map(|(_, letter)| *letter)
+    }
+}
+
+/// The facts of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// What it is.
+    pub kind: Kind,
+    /// Octets of a file; what the store says for anything else.
+    pub size: u64,
+    /// When its content last changed.
+    pub modify: Option<TimeVal>,
+    /// When it was made, if the store knows.
+    pub create: Option<TimeVal>,
+    /// What the user may do with it.
+    pub perm: Perm,
+    /// The same number for the same object, different for different ones, meaningless otherwise.
+    pub unique: Option<u64>,
+    /// Unix permission bits, as in `chmod`.
+    pub mode: u32,
+    /// Number of hard links.
+    pub links: u64,
+    /// Numeric owner and group.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Facts {
+    /// Facts of `kind` and `size` with everything else unknown or usual.
+    #[must_use]
+    pub fn new(kind: Kind, size: u64) -> Self {
+        let mode = if kind == Kind::File { 0o644 } else { 0o755 };
+        Self { kind, size, modify: None, create: None, perm: Perm::default(), unique: None, mode, links: 1, owner: None }
+    }
+
+    /// Whether it can be listed and entered.
+    #[must_use]
+    pub fn is_dir(&self) -> bool {
+        matches!(self.kind, Kind::Dir | Kind::CurrentDir | Kind::ParentDir)
+    }
+}
+
+/// The facts that a client can switch on and off with `OPTS MLST` (RFC 3659 §7.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FactSet(u16);
+
+/// One fact that can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FactName {
+    /// `Type`
+    Type,
+    /// `Size`
+    Size,
+    /// `Modify`
+    Modify,
+    /// `Create`
+    Create,
+    /// `Perm`
+    Perm,
+    /// `Unique`
+    Unique,
+    /// `UNIX.mode`
+    UnixMode,
+    /// `UNIX.owner`
+    UnixOwner,
+    /// `UNIX.group`
+    UnixGroup,
+}
+
+impl FactName {
+    /// Every fact, in the order in which FEAT names and MLSx sends them.
+    pub const ALL: [FactName; 9] = [
+        Self::Type,
+        Self::Size,
+        Self::Modify,
+        Self::Create,
+        Self::Perm,
+        Self::Unique,
+        Self::UnixMode,
+        Self::UnixOwner,
+        Self::UnixGroup,
+    ];
+
+    /// The name as FEAT shows it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Type => "Type",
+            Self::Size => "Size",
+            Self::Modify => "Modify",
+            Self::Create => "Create",
+            Self::Perm => "Perm",
+            Self::Unique => "Unique",
+            Self::UnixMode => "UNIX.mode",
+            Self::UnixOwner => "UNIX.owner",
+            Self::UnixGroup => "UNIX.group",
+        }
+    }
+
+    /// The fact of that name, in any letter case.
+    #[must_use]
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|fact| fact.as_str().as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
+impl FactSet {
+    /// No fact at all.
+    pub const NONE: FactSet = FactSet(0);
+    /// What is sent before any `OPTS MLST`.
+    pub const DEFAULT: FactSet =
+        FactSet::NONE.with(FactName::Type).with(FactName::Size).with(FactName::Modify).with(FactName::Perm).with(FactName::Unique);
+
+    /// This set and `fact`.
+    #[must_use]
+    pub const fn with(self, fact: FactName) -> Self {
+        Self(self.0 | 1 << fact as u16)
+    }
+
+    /// Whether `fact` is in the set.
+    #[must_use]
+    pub const fn has(self, fact: FactName) -> bool {
+        self.0 >> fact as u16 & 1 == 1
+    }
+
+    /// The facts of the set in order.
+    pub fn iter(self) -> impl Iterator<Item = FactName> {
+        FactName::ALL.into_iter().filter(move |fact| self.has(*fact))
+    }
+}
+
+/// A name and its facts: one line of a listing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, without any slash unless it is an answer to `MLST`.
+    pub name: Vec<u8>,
+    /// What is known of it.
+    pub facts: Facts,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {:?}", String::from_utf8_lossy(&self.name), self.facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn perm_letters_come_once_and_in_order() {
+        assert_eq!(Perm::of(b"wrdz!w").letters().collect::<Vec<_>>(), b"drw");
+        assert_eq!(Perm::of(b"rw").intersection(Perm::of(b"ra")), Perm::of(b"r"));
+    }
+
+    #[test]
+    fn fact_names_are_case_independent() {
+        for fact in FactName::ALL {
+            assert_eq!(FactName::parse(fact.as_str().to_ascii_uppercase().as_bytes()), Some(fact));
+        }
+        assert_eq!(FactName::parse(b"frogs"), None);
+        assert!(FactSet::DEFAULT.has(FactName::Unique) && !FactSet::DEFAULT.has(FactName::Create));
+        assert_eq!(FactSet::NONE.iter().count(), 0);
+    }
+}
