@@ -56,21 +56,23 @@ macro_rules! define_commands {
     };
     (@rows [$($row:tt)*] $variant:ident $word:literal none() $phase:ident $during:ident $feature:ident $(($line:literal))?
         $clause:literal $help:literal; $($rest:tt)*) => {
-        define_commands!(@rows [$($row)* ($variant $word $clause [] {|_| Ok(Command::$variant)} {Command::$variant => None})] $($rest)*);
+        define_commands!(@rows [$($row)* ($variant $word $clause [] {|_| Ok(Command::$variant)} {Command::$variant => None} {|_| Ok(Command::$variant)})] $($rest)*);
     };
     (@rows [$($row:tt)*] $variant:ident $word:literal optional($argument:ty) $phase:ident $during:ident $feature:ident $(($line:literal))?
         $clause:literal $help:literal; $($rest:tt)*) => {
         define_commands!(@rows [$($row)* ($variant $word $clause [(Option<$argument>)]
             {|argument: &[u8]| optional::<$argument>(argument).map(Command::$variant)}
-            {Command::$variant(argument) => argument.as_ref().map(|argument| argument as &dyn Encode)})] $($rest)*);
+            {Command::$variant(argument) => argument.as_ref().map(|argument| argument as &dyn Encode)}
+            {|u: &mut arbitrary::Unstructured<'_>| u.arbitrary().map(Command::$variant)})] $($rest)*);
     };
     (@rows [$($row:tt)*] $variant:ident $word:literal required($argument:ty) $phase:ident $during:ident $feature:ident $(($line:literal))?
         $clause:literal $help:literal; $($rest:tt)*) => {
         define_commands!(@rows [$($row)* ($variant $word $clause [($argument)]
             {|argument: &[u8]| <$argument>::parse(argument).map(Command::$variant)}
-            {Command::$variant(argument) => Some(argument as &dyn Encode)})] $($rest)*);
+            {Command::$variant(argument) => Some(argument as &dyn Encode)}
+            {|u: &mut arbitrary::Unstructured<'_>| u.arbitrary().map(Command::$variant)})] $($rest)*);
     };
-    (@emit $(($variant:ident $word:literal $clause:literal [$($payload:tt)?] {$parse:expr} {$pattern:pat => $argument:expr}))*) => {
+    (@emit $(($variant:ident $word:literal $clause:literal [$($payload:tt)?] {$parse:expr} {$pattern:pat => $argument:expr} {$arbitrary:expr}))*) => {
         /// A command with its argument.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Command {
@@ -86,6 +88,12 @@ macro_rules! define_commands {
 
             fn argument(&self) -> Option<&dyn Encode> {
                 match self { $($pattern => $argument,)* }
+            }
+
+            /// A command of `verb` with an arbitrary argument.
+            #[cfg(feature = "arbitrary")]
+            pub(crate) fn arbitrary_argument(verb: Verb, u: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<Self> {
+                match verb { $(Verb::$variant => ($arbitrary)(u),)* }
             }
 
             fn parse_argument(verb: Verb, argument: &[u8]) -> Result<Self, Expected> {
@@ -122,17 +130,19 @@ impl Command {
             Some(space) => (line.get(..space).unwrap_or_default(), line.get(space + 1..).unwrap_or_default()),
             None => (line, &[][..]),
         };
-        let spaced = word.len() < line.len();
         if word.is_empty() {
-            return Err(if line.trim_ascii().is_empty() { CommandError::Empty } else { CommandError::Unknown });
+            return Err(if line.trim_ascii().is_empty() {
+                CommandError::Empty
+            } else {
+                CommandError::Unknown
+            });
         }
         let verb = Verb::parse(word).ok_or(CommandError::Unknown)?;
         match verb.spec().arity {
-            Arity::None if !argument.trim_ascii().is_empty() => return Err(CommandError::UnexpectedArgument(verb)),
-            // An empty password is a credential to check; its space has to be there.
-            Arity::Required if argument.is_empty() && !(verb == Verb::Pass && spaced) => {
-                return Err(CommandError::MissingArgument(verb));
+            Arity::None if !argument.trim_ascii().is_empty() => {
+                return Err(CommandError::UnexpectedArgument(verb));
             }
+            Arity::Required if word.len() == line.len() => return Err(CommandError::MissingArgument(verb)),
             _ => {}
         }
         Self::parse_argument(verb, argument).map_err(|expected| match expected {
@@ -205,7 +215,10 @@ mod tests {
                 Arity::Optional => assert_eq!(bare.map(|command| command.verb()), Ok(spec.verb)),
                 Arity::None => {
                     let line = format!("{} x", spec.word);
-                    assert_eq!(Command::parse(line.as_bytes()), Err(CommandError::UnexpectedArgument(spec.verb)));
+                    assert_eq!(
+                        Command::parse(line.as_bytes()),
+                        Err(CommandError::UnexpectedArgument(spec.verb))
+                    );
                 }
             }
         }

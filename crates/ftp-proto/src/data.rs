@@ -51,7 +51,12 @@ pub struct Coding {
 impl Default for Coding {
     /// The defaults of RFC 959 §5.1: ASCII, file, stream.
     fn default() -> Self {
-        Self { representation: Representation::Ascii, structure: Structure::File, mode: Mode::Stream, level: 6 }
+        Self {
+            representation: Representation::Ascii,
+            structure: Structure::File,
+            mode: Mode::Stream,
+            level: 6,
+        }
     }
 }
 
@@ -178,7 +183,9 @@ impl Encoder {
                     }
                 }
             }
-            (Representation::Ascii, _) if matches!(self.framing, Framing::Stream) => self.ascii.encode(input, target),
+            (Representation::Ascii, _) if matches!(self.framing, Framing::Stream) => {
+                self.ascii.encode(input, target)
+            }
             (Representation::Ascii, _) => {
                 text.clear();
                 self.ascii.encode(input, text);
@@ -321,7 +328,7 @@ impl Decoder {
                 (Piece::Data(data), Representation::Ascii) if !records => self.ascii.decode(data, out),
                 (Piece::Data(data), _) => out.extend_from_slice(data),
                 (Piece::Run(octet, count), Representation::Ascii) if !records => {
-                    self.ascii.decode(&[octet; 64][..count.min(64)], out);
+                    self.ascii.decode([octet; 64].get(..count).unwrap_or_default(), out);
                 }
                 (Piece::Run(octet, count), _) => out.extend(std::iter::repeat_n(octet, count)),
                 (Piece::EndOfRecord, Representation::Ascii) => out.push(b'\n'),
@@ -361,7 +368,12 @@ mod tests {
         let types = [Representation::Ascii, Representation::Image];
         modes.into_iter().flat_map(move |mode| {
             structures.into_iter().flat_map(move |structure| {
-                types.into_iter().map(move |representation| Coding { representation, structure, mode, level: 6 })
+                types.into_iter().map(move |representation| Coding {
+                    representation,
+                    structure,
+                    mode,
+                    level: 6,
+                })
             })
         })
     }
@@ -403,7 +415,11 @@ mod tests {
             for size in [1, 2, 3, 7, 64, 1000] {
                 let wire = encode(coding, &file, size);
                 for cut in [1, 2, 3, 5, 1000] {
-                    assert_eq!(decode(coding, &wire, cut), Ok(file.clone()), "{coding:?}, {size} out, {cut} in");
+                    assert_eq!(
+                        decode(coding, &wire, cut),
+                        Ok(file.clone()),
+                        "{coding:?}, {size} out, {cut} in"
+                    );
                 }
             }
         }
@@ -427,7 +443,8 @@ mod tests {
 
     #[test]
     fn a_bomb_comes_out_in_steps() {
-        let coding = Coding { representation: Representation::Image, mode: Mode::Deflate, ..Coding::default() };
+        let coding =
+            Coding { representation: Representation::Image, mode: Mode::Deflate, ..Coding::default() };
         let wire = encode(coding, &vec![0; 64 << 20], 1 << 20);
         let mut decoder = Decoder::new(coding);
         let (mut rest, mut total) = (wire.as_slice(), 0);

@@ -142,7 +142,8 @@ impl Framer {
     /// Whether a whole line waits to be asked for.
     #[must_use]
     pub fn has_line(&self) -> bool {
-        !self.refusals.is_empty() || memchr::memchr(b'\n', self.pending.get(self.start..).unwrap_or_default()).is_some()
+        !self.refusals.is_empty()
+            || memchr::memchr(b'\n', self.pending.get(self.start..).unwrap_or_default()).is_some()
     }
 
     /// Gives the memory back if nothing waits in it: an idle session holds no buffer.

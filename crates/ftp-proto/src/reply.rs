@@ -107,7 +107,12 @@ mod tests {
     #[test]
     fn one_line_and_many() {
         assert_eq!(Reply::new(Code::OK, "Done.").to_bytes(), b"200 Done.\r\n");
-        let many = Reply::lines(Code::SYSTEM_STATUS, "Features:", vec![Text::from("MDTM"), Text::from("211 x")], "End");
+        let many = Reply::lines(
+            Code::SYSTEM_STATUS,
+            "Features:",
+            vec![Text::from("MDTM"), Text::from("211 x")],
+            "End",
+        );
         assert_eq!(many.to_bytes(), b"211-Features:\r\n MDTM\r\n 211 x\r\n211 End\r\n");
     }
 

@@ -202,7 +202,10 @@ const fn pack(word: &[u8]) -> u64 {
 /// Packed words and their verbs in ascending order.
 static INDEX: [(u64, Verb); WORDS] = index();
 
-#[allow(clippy::indexing_slicing, reason = "runs at compile time, where an index out of range is a build error")]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "runs at compile time, where an index out of range is a build error"
+)]
 const fn index() -> [(u64, Verb); WORDS] {
     let mut index = [(0, Verb::User); WORDS];
     let mut filled = 0;

@@ -52,7 +52,9 @@ fn fact_list(list: &[u8]) -> Result<FactSet, Expected> {
     while !left.is_empty() {
         let end = memchr::memchr(b';', left).ok_or(expected)?;
         let (name, tail) = left.split_at(end);
-        if name.is_empty() || !name.iter().all(|octet| octet.is_ascii_alphanumeric() || b".-_".contains(octet)) {
+        if name.is_empty()
+            || !name.iter().all(|octet| octet.is_ascii_alphanumeric() || b".-_".contains(octet))
+        {
             return Err(expected);
         }
         if let Some(fact) = FactName::parse(name) {
@@ -79,7 +81,9 @@ fn mode_z(argument: &[u8]) -> Result<Opts, Expected> {
     let mut words = argument.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(b"Z" | b"z"), None, None, None) => Ok(Opts::ModeZ(None)),
-        (Some(b"Z" | b"z"), Some(key), Some([level @ b'0'..=b'9']), None) if key.eq_ignore_ascii_case(b"LEVEL") => {
+        (Some(b"Z" | b"z"), Some(key), Some([level @ b'0'..=b'9']), None)
+            if key.eq_ignore_ascii_case(b"LEVEL") =>
+        {
             Ok(Opts::ModeZ(Some(level - b'0')))
         }
         _ => expected,
@@ -274,7 +278,16 @@ mod tests {
 
     #[test]
     fn options_both_ways() {
-        for text in ["MLST", "MLST Type;Size;", "UTF8 ON", "UTF8 OFF", "HASH", "HASH SHA-256", "MODE Z LEVEL 6", "XYZZY"] {
+        for text in [
+            "MLST",
+            "MLST Type;Size;",
+            "UTF8 ON",
+            "UTF8 OFF",
+            "HASH",
+            "HASH SHA-256",
+            "MODE Z LEVEL 6",
+            "XYZZY",
+        ] {
             let parsed = Opts::parse(text.as_bytes()).unwrap();
             assert_eq!(parsed.to_bytes(), text.as_bytes());
         }

@@ -20,10 +20,29 @@ const SWITCHES: &[u8] = b"1AFLRSTacdghlnrstu";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListArg {
+    switches: Vec<u8>,
+    path: Option<PathArg>,
+}
+
+impl ListArg {
+    /// The argument, unless there is neither a switch nor a path, or a letter that is no switch of `ls`.
+    #[must_use]
+    pub fn new(switches: Vec<u8>, path: Option<PathArg>) -> Option<Self> {
+        let legal = switches.iter().all(|letter| SWITCHES.contains(letter));
+        (legal && (path.is_some() || !switches.is_empty())).then_some(Self { switches, path })
+    }
+
     /// The letters of all switches, without `-`.
-    pub switches: Vec<u8>,
+    #[must_use]
+    pub fn switches(&self) -> &[u8] {
+        &self.switches
+    }
+
     /// What to list; the working directory if absent.
-    pub path: Option<PathArg>,
+    #[must_use]
+    pub fn path(&self) -> Option<&PathArg> {
+        self.path.as_ref()
+    }
 }
 
 /// The letters of a word such as `-la`, if it is one.
@@ -51,7 +70,7 @@ impl Argument for ListArg {
             left = tail;
         }
         let path = if left.is_empty() { None } else { Some(PathArg::parse(left)?) };
-        Ok(Self { switches, path })
+        Self::new(switches, path).ok_or(Expected::Syntax("a pathname"))
     }
 }
 

@@ -94,8 +94,12 @@ mod tests {
     use crate::data::{Coding, DataError, Representation};
     use crate::value::transfer::{Mode, Structure};
 
-    const BLOCKS: Coding =
-        Coding { representation: Representation::Image, structure: Structure::File, mode: Mode::Block, level: 6 };
+    const BLOCKS: Coding = Coding {
+        representation: Representation::Image,
+        structure: Structure::File,
+        mode: Mode::Block,
+        level: 6,
+    };
 
     #[test]
     fn blocks_of_every_size() {
@@ -108,7 +112,8 @@ mod tests {
 
     #[test]
     fn flags_on_blocks_with_data() {
-        let records = Coding { representation: Representation::Ascii, structure: Structure::Record, ..BLOCKS };
+        let records =
+            Coding { representation: Representation::Ascii, structure: Structure::Record, ..BLOCKS };
         for size in 1..6 {
             assert_eq!(decode(records, b"\xc0\0\x02ab", size), Ok(b"ab\n".to_vec()));
             assert_eq!(decode(BLOCKS, b"\x20\0\x01a\x10\0\x02mm\x40\0\x01b", size), Ok(b"ab".to_vec()));

@@ -164,8 +164,12 @@ mod tests {
     use crate::data::{Coding, Representation};
     use crate::value::transfer::{Mode, Structure};
 
-    const RUNS: Coding =
-        Coding { representation: Representation::Image, structure: Structure::File, mode: Mode::Compressed, level: 6 };
+    const RUNS: Coding = Coding {
+        representation: Representation::Image,
+        structure: Structure::File,
+        mode: Mode::Compressed,
+        level: 6,
+    };
 
     #[test]
     fn strings_runs_and_fillers() {
@@ -185,7 +189,8 @@ mod tests {
 
     #[test]
     fn random_data_grow_by_less_than_one_percent() {
-        let data: Vec<u8> = (0..10_000u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let data: Vec<u8> =
+            (0..10_000u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         assert!(encode(RUNS, &data, 10_000).len() < 10_100);
     }
 }

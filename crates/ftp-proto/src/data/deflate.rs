@@ -109,8 +109,12 @@ mod tests {
     use crate::data::{Coding, DataError, Representation};
     use crate::value::transfer::{Mode, Structure};
 
-    const ZLIB: Coding =
-        Coding { representation: Representation::Image, structure: Structure::File, mode: Mode::Deflate, level: 6 };
+    const ZLIB: Coding = Coding {
+        representation: Representation::Image,
+        structure: Structure::File,
+        mode: Mode::Deflate,
+        level: 6,
+    };
 
     #[test]
     fn a_stream_has_a_zlib_header_and_an_end() {

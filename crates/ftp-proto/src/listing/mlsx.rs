@@ -118,7 +118,8 @@ fn read_fact(facts: &mut Facts, name: FactName, value: &[u8]) {
     let is = |known: &[u8]| value.eq_ignore_ascii_case(known);
     let number = || whole(crate::grammar::number, value);
     let small = || number().and_then(|number| u32::try_from(number).ok());
-    let radix = |radix| std::str::from_utf8(value).ok().and_then(|text| u64::from_str_radix(text, radix).ok());
+    let radix =
+        |radix| std::str::from_utf8(value).ok().and_then(|text| u64::from_str_radix(text, radix).ok());
     match name {
         FactName::Type if is(b"file") => facts.kind = Kind::File,
         FactName::Type if is(b"dir") => facts.kind = Kind::Dir,
@@ -133,8 +134,12 @@ fn read_fact(facts: &mut Facts, name: FactName, value: &[u8]) {
         FactName::UnixMode => {
             facts.mode = radix(8).and_then(|mode| u32::try_from(mode).ok()).unwrap_or(facts.mode);
         }
-        FactName::UnixOwner => facts.owner = small().map(|user| (user, facts.owner.map_or(0, |(_, group)| group))),
-        FactName::UnixGroup => facts.owner = small().map(|group| (facts.owner.map_or(0, |(user, _)| user), group)),
+        FactName::UnixOwner => {
+            facts.owner = small().map(|user| (user, facts.owner.map_or(0, |(_, group)| group)))
+        }
+        FactName::UnixGroup => {
+            facts.owner = small().map(|group| (facts.owner.map_or(0, |(user, _)| user), group))
+        }
     }
 }
 
@@ -169,7 +174,10 @@ mod tests {
         );
         out.clear();
         write_entry(&entry(Kind::Dir), FactSet::DEFAULT, &mut out);
-        assert_eq!(String::from_utf8_lossy(&out), "Type=dir;Modify=20020717210715;Perm=el;Unique=00000000000000ab;  a;b=c ");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "Type=dir;Modify=20020717210715;Perm=el;Unique=00000000000000ab;  a;b=c "
+        );
     }
 
     #[test]

@@ -22,7 +22,9 @@ mod tests {
 
     #[test]
     fn names_carry_the_directory_that_was_asked_for() {
-        for (prefix, line) in [("", "a b\r\n"), ("sub", "sub/a b\r\n"), ("/", "/a b\r\n"), ("x/", "x/a b\r\n")] {
+        for (prefix, line) in
+            [("", "a b\r\n"), ("sub", "sub/a b\r\n"), ("/", "/a b\r\n"), ("x/", "x/a b\r\n")]
+        {
             let mut out = Vec::new();
             write(prefix.as_bytes(), b"a b", &mut out);
             assert_eq!(out, line.as_bytes());

@@ -165,7 +165,8 @@ impl HashReply {
         let range = fields.next()?;
         let hyphen = memchr::memchr(b'-', range)?;
         let range = (whole(number, range.get(..hyphen)?)?, whole(number, range.get(hyphen + 1..)?)?);
-        let digest = string(fields.next()?).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        let digest =
+            string(fields.next()?).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
         Some(Self { algorithm, range, digest, name: fields.next()?.to_vec() })
     }
 }
@@ -178,7 +179,8 @@ mod tests {
     fn passive_replies_of_the_field() {
         let address = "10.1.2.3:40001".parse().unwrap();
         assert_eq!(read_passive(passive(address).text()), Some(address));
-        for text in ["Entering Passive Mode 10,1,2,3,156,65", "=10,1,2,3,156,65", "Mode 1 (10,1,2,3,156,65)."] {
+        for text in ["Entering Passive Mode 10,1,2,3,156,65", "=10,1,2,3,156,65", "Mode 1 (10,1,2,3,156,65)."]
+        {
             assert_eq!(read_passive(text.as_bytes()), Some(address), "{text}");
         }
         assert_eq!(read_passive(b"(10,1,2,3,256,65)"), None);
@@ -210,7 +212,12 @@ mod tests {
         assert_eq!(read_time(time(moment).text()), Some(moment));
         let reply = features(vec![Text::from("MDTM"), Text::from("REST STREAM")]);
         assert_eq!(read_features(&reply), [("MDTM".into(), String::new()), ("REST".into(), "STREAM".into())]);
-        let hash = HashReply { algorithm: "SHA-1".into(), range: (0, 9), digest: "00ff".into(), name: b"a b".to_vec() };
+        let hash = HashReply {
+            algorithm: "SHA-1".into(),
+            range: (0, 9),
+            digest: "00ff".into(),
+            name: b"a b".to_vec(),
+        };
         assert_eq!(HashReply::read(hash.reply().text()), Some(hash));
     }
 }

@@ -158,7 +158,12 @@ mod tests {
     fn what_is_encoded_reads_back() {
         for reply in [
             Reply::new(Code::OK, "Done."),
-            Reply::lines(Code::HELP, "a", vec![Text::from("214 b"), Text::from("214-c"), Text::from("")], "d"),
+            Reply::lines(
+                Code::HELP,
+                "a",
+                vec![Text::from("214 b"), Text::from("214-c"), Text::from("")],
+                "d",
+            ),
         ] {
             assert_eq!(read(&reply.to_bytes()), Ok(Some(reply)));
         }

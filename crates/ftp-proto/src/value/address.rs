@@ -42,8 +42,7 @@ impl Encode for HostPort {
 
 impl Argument for HostPort {
     fn parse(argument: &[u8]) -> Result<Self, Expected> {
-        whole(host_port, trimmed(argument))
-            .ok_or(Expected::Syntax("h1,h2,h3,h4,p1,p2, each from 0 to 255"))
+        whole(host_port, trimmed(argument)).ok_or(Expected::Syntax("h1,h2,h3,h4,p1,p2, each from 0 to 255"))
     }
 }
 
@@ -131,7 +130,9 @@ impl Argument for EpsvArg {
         if argument.eq_ignore_ascii_case(b"ALL") {
             return Ok(Self::All);
         }
-        whole(port, argument).map(Self::Family).ok_or(Expected::Syntax("ALL, 1 (IPv4) or 2 (IPv6), or nothing"))
+        whole(port, argument)
+            .map(Self::Family)
+            .ok_or(Expected::Syntax("ALL, 1 (IPv4) or 2 (IPv6), or nothing"))
     }
 }
 
@@ -144,7 +145,9 @@ mod tests {
         let parsed = HostPort::parse(b"127,0,0,1,195,80").unwrap();
         assert_eq!(parsed.0, "127.0.0.1:50000".parse().unwrap());
         assert_eq!(parsed.to_bytes(), b"127,0,0,1,195,80");
-        for bad in ["1,2,3,4,5", "1,2,3,4,5,6,7", "256,0,0,1,4,1", "a,b,c,d,e,f", "127,0,0,1,-1,5", "", "1,,2,3,4,5"] {
+        for bad in
+            ["1,2,3,4,5", "1,2,3,4,5,6,7", "256,0,0,1,4,1", "a,b,c,d,e,f", "127,0,0,1,-1,5", "", "1,,2,3,4,5"]
+        {
             assert!(HostPort::parse(bad.as_bytes()).is_err(), "{bad}");
         }
     }
@@ -161,7 +164,15 @@ mod tests {
             assert_eq!(ExtendedAddress::parse(&parsed.to_bytes()).unwrap(), parsed);
         }
         assert_eq!(ExtendedAddress::parse(b"|3|x|1|").unwrap(), ExtendedAddress::OtherFamily(3));
-        for bad in ["", "|1|10.0.0.1|", "|1|::1|21000|", "|1|10.0.0.1|70000|", "|x|a|1|", "|1|10.0.0.1|80", "\u{7f}1"] {
+        for bad in [
+            "",
+            "|1|10.0.0.1|",
+            "|1|::1|21000|",
+            "|1|10.0.0.1|70000|",
+            "|x|a|1|",
+            "|1|10.0.0.1|80",
+            "\u{7f}1",
+        ] {
             assert!(ExtendedAddress::parse(bad.as_bytes()).is_err(), "{bad}");
         }
     }

@@ -32,7 +32,8 @@ impl Perm {
     /// The set of the letters in `letters`; others are left out.
     #[must_use]
     pub fn of(letters: &[u8]) -> Self {
-        let bit = |letter: &u8| LETTERS.iter().position(|known| known == letter).map_or(0, |index| 1 << index);
+        let bit =
+            |letter: &u8| LETTERS.iter().position(|known| known == letter).map_or(0, |index| 1 << index);
         Self(letters.iter().map(bit).fold(0, |set, bit| set | bit))
     }
 
@@ -44,7 +45,11 @@ impl Perm {
 
     /// The letters, in alphabetical order.
     pub fn letters(self) -> impl Iterator<Item = u8> {
-        LETTERS.iter().enumerate().filter(move |(index, _)| self.0 >> index & 1 == 1).map(|(_, letter)| *letter)
+        LETTERS
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| self.0 >> index & 1 == 1)
+            .map(|(_, letter)| *letter)
     }
 }
 
@@ -76,7 +81,17 @@ impl Facts {
     #[must_use]
     pub fn new(kind: Kind, size: u64) -> Self {
         let mode = if kind == Kind::File { 0o644 } else { 0o755 };
-        Self { kind, size, modify: None, create: None, perm: Perm::default(), unique: None, mode, links: 1, owner: None }
+        Self {
+            kind,
+            size,
+            modify: None,
+            create: None,
+            perm: Perm::default(),
+            unique: None,
+            mode,
+            links: 1,
+            owner: None,
+        }
     }
 
     /// Whether it can be listed and entered.
@@ -154,8 +169,12 @@ impl FactSet {
     /// No fact at all.
     pub const NONE: FactSet = FactSet(0);
     /// What is sent before any `OPTS MLST`.
-    pub const DEFAULT: FactSet =
-        FactSet::NONE.with(FactName::Type).with(FactName::Size).with(FactName::Modify).with(FactName::Perm).with(FactName::Unique);
+    pub const DEFAULT: FactSet = FactSet::NONE
+        .with(FactName::Type)
+        .with(FactName::Size)
+        .with(FactName::Modify)
+        .with(FactName::Perm)
+        .with(FactName::Unique);
 
     /// This set and `fact`.
     #[must_use]

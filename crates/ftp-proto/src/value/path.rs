@@ -169,7 +169,10 @@ impl VPath {
     #[must_use]
     pub fn is_beneath(&self, dir: &VPath) -> bool {
         dir.is_root()
-            || self.0.strip_prefix(dir.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            || self
+                .0
+                .strip_prefix(dir.0.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
     /// The entry `name` of this directory.
@@ -260,7 +263,10 @@ mod tests {
     #[test]
     fn the_parts_of_a_path() {
         let path = VPath::new("/a/b").unwrap();
-        assert_eq!((path.name(), path.parent().as_bytes(), path.relative()), (&b"b"[..], &b"/a"[..], &b"a/b"[..]));
+        assert_eq!(
+            (path.name(), path.parent().as_bytes(), path.relative()),
+            (&b"b"[..], &b"/a"[..], &b"a/b"[..])
+        );
         assert_eq!((VPath::root().name(), VPath::root().relative()), (&b""[..], &b"."[..]));
         assert!(path.is_beneath(&VPath::new("/a").unwrap()));
         assert!(!VPath::new("/ab").unwrap().is_beneath(&VPath::new("/a").unwrap()));

@@ -115,7 +115,9 @@ impl TimeVal {
         let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(day) - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         let days = era * 146_097 + day_of_era - 719_468;
-        Some(Self::from_unix(days * DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)))
+        Some(Self::from_unix(
+            days * DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second),
+        ))
     }
 }
 
@@ -126,7 +128,8 @@ fn digits<'a>(count: usize) -> impl Parser<&'a [u8], Output = u64, Error = nom::
 
 /// A fraction as nanoseconds; digits beyond the ninth are dropped.
 fn fraction(input: &[u8]) -> Parsed<'_, u32> {
-    let (rest, digits) = preceded(tag(&b"."[..]), take_while1(|octet: u8| octet.is_ascii_digit())).parse(input)?;
+    let (rest, digits) =
+        preceded(tag(&b"."[..]), take_while1(|octet: u8| octet.is_ascii_digit())).parse(input)?;
     let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(9);
     Ok((rest, padded.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))))
 }
@@ -197,7 +200,14 @@ mod tests {
 
     #[test]
     fn impossible_dates_are_refused() {
-        for bad in ["20010229000000", "20021301000000", "20020717250000", "2002", "20020717210715.", "20020700000000"] {
+        for bad in [
+            "20010229000000",
+            "20021301000000",
+            "20020717250000",
+            "2002",
+            "20020717210715.",
+            "20020700000000",
+        ] {
             assert!(TimeVal::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(TimeVal::parse(b"20161231235960").is_ok(), "a leap second");

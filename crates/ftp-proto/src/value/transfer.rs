@@ -215,7 +215,10 @@ impl Argument for Marker {
         if !marker.iter().all(u8::is_ascii_digit) {
             return Ok(Self::Printed(marker.to_vec()));
         }
-        whole(number, marker).filter(|offset| i64::try_from(*offset).is_ok()).map(Self::Offset).ok_or(expected)
+        whole(number, marker)
+            .filter(|offset| i64::try_from(*offset).is_ok())
+            .map(Self::Offset)
+            .ok_or(expected)
     }
 }
 

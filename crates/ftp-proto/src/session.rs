@@ -1,0 +1,414 @@
+//! The server's protocol interpreter (PI) as a pure machine: events in, actions out, no I/O.
+//!
+//! ```text
+//!           AUTH                       USER, PASS                    login
+//! Visitor ───────> Securing ──> Visitor ──────────> Authenticating ────────> LoggedIn
+//!    ^                             ^                      │ refused             │
+//!    │                             └──────────────────────┘                     │ REIN
+//!    └────────────── Unsecuring <───────────────────────────────────────────────┘
+//! ```
+//!
+//! A driver loops: [`Session::handle`] an event, then [`Session::poll_action`] until there is none, doing each
+//! action in order. While [`Session::wants_command`] is false it leaves the octets of the control connection where
+//! they are. Order is meaning in FTP, so there is one queue and no other way out. Implicit TLS begins in
+//! `Securing`, before the greeting (RFC 4217 §2 names no such mode; it is custom).
+//!
+//! Not here: sockets, clocks, files, passwords. Times come in with each event; [`Session::deadline`] says when the
+//! next one is due.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//! use ftp_proto::session::{Action, Endpoints, Entrance, Event, Policy, Session};
+//!
+//! let ends = Endpoints { local: "192.0.2.1:21".parse().unwrap(), peer: "192.0.2.7:4000".parse().unwrap(), entrance: Entrance::Explicit };
+//! let now = Instant::now();
+//! let mut session = Session::new(Arc::new(Policy::default()), ends, now);
+//! assert!(matches!(session.poll_action(), Some(Action::Reply(reply)) if reply.code().number() == 220));
+//! session.handle(now, Event::Line(b"USER me"));
+//! let Some(Action::Reply(reply)) = session.poll_action() else { panic!() };
+//! assert_eq!(reply.code().number(), 530); // in clear, logins are refused by default
+//! ```
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::command::{Command, CommandError};
+use crate::reply::{Class, Code, Reply};
+use crate::value::text::Text;
+use crate::verb::{During, Verb};
+
+mod action;
+mod directory;
+mod dispatch;
+mod endpoint;
+mod event;
+mod inspect;
+mod login;
+mod policy;
+mod refusal;
+mod secure;
+mod settings;
+mod transfer;
+
+pub use action::{
+    Action, Algorithm, Create, Credentials, Ending, Format, Inbound, Notice, Outbound, Outgoing, Protection,
+    Request, Span, Transferred,
+};
+pub use event::{Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, TlsFacts};
+pub use policy::{Abilities, DataProtection, Plain, Policy, Rights, Switch};
+pub use refusal::Refusal;
+
+use login::{Stage, Visitor};
+use secure::Secure;
+
+/// The most commands that wait for the end of a transfer; more stay in TCP.
+const PARKED_MAX: usize = 16;
+
+/// How the client comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Entrance {
+    /// In clear, with AUTH TLS on offer: ports 21 and 3021.
+    Explicit,
+    /// TLS before the first octet: ports 990 and 3990.
+    Implicit,
+}
+
+/// Both ends of the control connection. IPv4-mapped addresses must be given as IPv4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The server's address and port.
+    pub local: SocketAddr,
+    /// The client's.
+    pub peer: SocketAddr,
+    /// How it came in.
+    pub entrance: Entrance,
+}
+
+/// What every state needs: rules, addresses, protection, and the way out.
+#[derive(Debug)]
+struct Core {
+    policy: Arc<Policy>,
+    ends: Endpoints,
+    secure: Secure,
+    queue: VecDeque<Action>,
+    now: Instant,
+    /// When the client last did something.
+    since: Instant,
+    /// Since when nobody is logged in.
+    visiting: Instant,
+    /// Whether the server is about to stop.
+    draining: Switch,
+    host: Option<String>,
+}
+
+impl Core {
+    fn push(&mut self, action: Action) {
+        self.queue.push_back(action);
+    }
+
+    fn reply(&mut self, code: Code, text: &'static str) {
+        self.push(Action::Reply(Reply::new(code, text)));
+    }
+
+    fn say(&mut self, code: Code, text: impl Into<Text>) {
+        self.push(Action::Reply(Reply::line(code, text)));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.push(Action::Notice(notice));
+    }
+}
+
+/// One control connection, from the greeting to the end.
+#[derive(Debug)]
+pub struct Session {
+    core: Core,
+    stage: Stage,
+    /// Commands that came during a transfer and wait for its end.
+    parked: VecDeque<Result<Command, CommandError>>,
+    failures: u32,
+    errors: u32,
+}
+
+impl Session {
+    /// A session at its start: the greeting, or the TLS handshake, is in the queue already.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, ends: Endpoints, now: Instant) -> Self {
+        let secure = Secure::new(ends.entrance);
+        let queue = VecDeque::new();
+        let core = Core {
+            policy,
+            ends,
+            secure,
+            queue,
+            now,
+            since: now,
+            visiting: now,
+            draining: Switch::Off,
+            host: None,
+        };
+        let stage = Stage::Visitor(Visitor::new());
+        let mut session = Self { core, stage, parked: VecDeque::new(), failures: 0, errors: 0 };
+        match ends.entrance {
+            Entrance::Explicit => session.greet(),
+            Entrance::Implicit => {
+                session.stage = Stage::Securing;
+                session.core.push(Action::Secure);
+            }
+        }
+        session
+    }
+
+    fn greet(&mut self) {
+        let text = self.core.policy.greeting.clone();
+        self.core.say(Code::READY, text);
+    }
+
+    /// Takes an event. Every event in every state has an answer; one that answers nothing is passed over.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>) {
+        self.core.now = now;
+        match event {
+            Event::Line(line) => {
+                self.core.since = now;
+                if matches!(self.stage, Stage::Visitor(_)) && login::is_foreign(line) {
+                    self.foreign();
+                } else {
+                    self.arrive(Command::parse(line));
+                }
+            }
+            Event::Overlong => {
+                self.core.since = now;
+                self.core.reply(Code::SYNTAX_ERROR, "Line too long; it was not read.");
+                self.count_error();
+            }
+            Event::Secured(facts) => self.secured(facts),
+            Event::Unsecured => self.unsecured(),
+            Event::Authenticated(result) => self.authenticated(result),
+            Event::Stored(result) => self.with(|me, core| me.stored(core, result)),
+            Event::Listening(address) => self.with(|me, core| me.listening(core, address)),
+            Event::NoPort => self.with(login::LoggedIn::no_port),
+            Event::DataUp => self.with(login::LoggedIn::data_up),
+            Event::DataFailed(fault) => self.with(|me, core| me.data_failed(core, &fault)),
+            Event::Ended(result) => self.with(|me, core| me.ended(core, &result)),
+            Event::Deadline => self.out_of_time(),
+            Event::Drain => self.drain(),
+            Event::Gone => self.end(Ending::Gone),
+        }
+        self.resume_parked();
+    }
+
+    /// The next thing to do. Drain it before the next [`Session::handle`].
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.core.queue.pop_front();
+        if self.core.queue.is_empty() && self.core.queue.capacity() > 8 {
+            self.core.queue = VecDeque::new();
+        }
+        action
+    }
+
+    /// Whether the session takes another line now.
+    #[must_use]
+    pub fn wants_command(&self) -> bool {
+        match &self.stage {
+            Stage::Visitor(_) => true,
+            Stage::LoggedIn(me) => me.is_idle() || me.in_transfer() && self.parked.len() < PARKED_MAX,
+            Stage::Securing | Stage::Unsecuring | Stage::Authenticating(_) | Stage::Ending(_) => false,
+        }
+    }
+
+    /// When [`Event::Deadline`] is due, if nothing else happens.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Securing | Stage::Unsecuring | Stage::Visitor(_) => {
+                let login = self.core.visiting + self.core.policy.login_time;
+                Some(login.min(self.core.since + self.core.policy.idle))
+            }
+            Stage::LoggedIn(me) if me.is_idle() => Some(self.core.since + self.core.policy.idle),
+            Stage::LoggedIn(_) | Stage::Authenticating(_) | Stage::Ending(_) => None,
+        }
+    }
+
+    /// Whether the session has said its last word: the driver closes when the queue is empty.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Ending(login::Farewell::Said))
+    }
+
+    /// Runs `act` on the logged-in state; without one the event or command is passed over with a 530 if it is a
+    /// command, which the phase column of the verb table has made sure of already.
+    fn with(&mut self, act: impl FnOnce(&mut login::LoggedIn, &mut Core)) {
+        match &mut self.stage {
+            Stage::LoggedIn(me) => act(me, &mut self.core),
+            Stage::Ending(login::Farewell::AfterTransfer(me)) => {
+                act(me, &mut self.core);
+                if !me.in_transfer() {
+                    self.close();
+                }
+            }
+            Stage::Securing
+            | Stage::Unsecuring
+            | Stage::Visitor(_)
+            | Stage::Authenticating(_)
+            | Stage::Ending(_) => {}
+        }
+    }
+
+    /// A line has arrived: run it, or park it until the transfer is over.
+    fn arrive(&mut self, command: Result<Command, CommandError>) {
+        if let Stage::LoggedIn(me) = &self.stage
+            && me.in_transfer()
+        {
+            let at_once = match &command {
+                Ok(Command::Stat(Some(_))) => false,
+                Ok(command) => command.verb().spec().during == During::Now,
+                Err(_) => false,
+            };
+            if !at_once {
+                self.parked.push_back(command);
+                return;
+            }
+        }
+        self.run(command);
+    }
+
+    /// Runs what was parked, in order, until something takes time again.
+    fn resume_parked(&mut self) {
+        while self.stage_is_idle() {
+            let Some(command) = self.parked.pop_front() else { return };
+            self.core.since = self.core.now;
+            self.run(command);
+        }
+    }
+
+    fn stage_is_idle(&self) -> bool {
+        match &self.stage {
+            Stage::Visitor(_) => true,
+            Stage::LoggedIn(me) => me.is_idle(),
+            Stage::Securing | Stage::Unsecuring | Stage::Authenticating(_) | Stage::Ending(_) => false,
+        }
+    }
+
+    fn run(&mut self, command: Result<Command, CommandError>) {
+        let before = self.core.queue.len();
+        match command {
+            Ok(command) => self.dispatch(command),
+            Err(error) => self.misunderstood(error),
+        }
+        let failed = self.core.queue.iter().skip(before).any(|action| {
+            matches!(action, Action::Reply(reply) if matches!(reply.code(),
+                Code::SYNTAX_ERROR | Code::BAD_ARGUMENT | Code::NOT_IMPLEMENTED | Code::BAD_SEQUENCE | Code::NOT_LOGGED_IN))
+        });
+        if failed {
+            self.count_error();
+        } else if self
+            .core
+            .queue
+            .iter()
+            .skip(before)
+            .any(|action| matches!(action, Action::Reply(reply) if reply.code().class() == Class::Completion))
+        {
+            self.errors = 0;
+        }
+    }
+
+    fn misunderstood(&mut self, error: CommandError) {
+        let code = match error {
+            CommandError::Empty | CommandError::Unknown => Code::SYNTAX_ERROR,
+            CommandError::MissingArgument(_) | CommandError::UnexpectedArgument(_) => Code::BAD_ARGUMENT,
+            CommandError::BadArgument(..) => Code::BAD_ARGUMENT,
+            CommandError::Unsupported(..) => Code::BAD_PARAMETER,
+        };
+        match error {
+            CommandError::MissingArgument(verb) | CommandError::BadArgument(verb, _)
+                if self.lacks_login(verb) =>
+            {
+                self.core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first.");
+            }
+            CommandError::Unknown => {
+                self.core.reply(code, "Unknown command; HELP lists the known ones.");
+            }
+            CommandError::BadArgument(verb, _) | CommandError::Unsupported(verb, _) => {
+                self.with(|me, core| me.refused_argument(core, verb));
+                self.core.say(code, format!("{error}."));
+            }
+            CommandError::Empty | CommandError::MissingArgument(_) | CommandError::UnexpectedArgument(_) => {
+                self.core.say(code, format!("{error}."));
+            }
+        }
+    }
+
+    /// Ends a session that sends nothing but errors (RFC 2577 §5 in spirit).
+    fn count_error(&mut self) {
+        self.errors += 1;
+        if self.errors >= self.core.policy.errors {
+            self.core.reply(Code::UNAVAILABLE, "Too many errors; closing.");
+            self.end(Ending::Nonsense(Text::from("too many errors")));
+        }
+    }
+
+    fn lacks_login(&self, verb: Verb) -> bool {
+        verb.spec().phase == crate::verb::Phase::LoggedIn && !matches!(self.stage, Stage::LoggedIn(_))
+    }
+
+    fn out_of_time(&mut self) {
+        if self.deadline().is_none_or(|deadline| deadline > self.core.now) {
+            return;
+        }
+        if let Stage::LoggedIn(_) = self.stage {
+            let text = format!("Idle for {} s; closing.", self.core.policy.idle.as_secs());
+            self.core.say(Code::UNAVAILABLE, text);
+            self.end(Ending::Idle);
+        } else {
+            if matches!(self.stage, Stage::Visitor(_)) {
+                self.core.reply(Code::UNAVAILABLE, "Nobody logged in for too long; closing.");
+            }
+            self.end(Ending::NoLogin);
+        }
+    }
+
+    fn drain(&mut self) {
+        if let Stage::LoggedIn(me) = &self.stage
+            && me.in_transfer()
+        {
+            self.parked.clear();
+            self.parked.push_back(Ok(Command::Quit));
+            self.core.draining = Switch::On;
+            return;
+        }
+        if !matches!(self.stage, Stage::Ending(_) | Stage::Securing | Stage::Unsecuring) {
+            self.core.reply(Code::UNAVAILABLE, "The server is stopping; come back later.");
+        }
+        self.end(Ending::Drain);
+    }
+
+    /// Ends the session; a transfer that runs is aborted first and its end awaited, so that nothing is left behind.
+    fn end(&mut self, ending: Ending) {
+        self.parked.clear();
+        match std::mem::replace(&mut self.stage, Stage::Ending(login::Farewell::Said)) {
+            Stage::Ending(farewell) => {
+                self.stage = Stage::Ending(farewell);
+                return;
+            }
+            Stage::LoggedIn(mut me) if me.in_transfer() => {
+                self.core.notice(Notice::Ending(ending));
+                me.give_up(&mut self.core);
+                if me.in_transfer() {
+                    self.stage = Stage::Ending(login::Farewell::AfterTransfer(me));
+                    return;
+                }
+            }
+            _ => self.core.notice(Notice::Ending(ending)),
+        }
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.stage = Stage::Ending(login::Farewell::Said);
+        self.core.push(Action::DropData);
+        self.core.push(Action::Close);
+    }
+}

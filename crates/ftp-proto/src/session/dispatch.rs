@@ -1,0 +1,118 @@
+//! From a command to its handler: one row a verb.
+
+use std::net::SocketAddr;
+
+use crate::command::Command;
+use crate::command::service::ListArg;
+use crate::reply::Code;
+use crate::session::action::Algorithm;
+use crate::session::login::{LoggedIn, Stage, refuse_visitor};
+use crate::session::{Core, Session};
+use crate::verb::{Phase, Verb};
+
+impl Session {
+    /// Runs a command whose argument is good: refuses it before login if the table says so, else calls its handler.
+    #[allow(clippy::too_many_lines, reason = "one row a verb")]
+    pub(super) fn dispatch(&mut self, command: Command) {
+        if command.verb().spec().phase == Phase::LoggedIn {
+            match &mut self.stage {
+                Stage::LoggedIn(me) => me.dispatch(&mut self.core, command),
+                _ => refuse_visitor(&mut self.core, &command),
+            }
+            return;
+        }
+        let core = &mut self.core;
+        if let Stage::LoggedIn(me) = &mut self.stage {
+            me.rename_from = None;
+        }
+        match command {
+            Command::User(name) => self.user(name),
+            Command::Pass(password) => self.pass(password),
+            Command::Acct(_) => self.acct(),
+            Command::Rein => self.rein(),
+            Command::Quit => self.quit(),
+            Command::Abor => match &mut self.stage {
+                Stage::LoggedIn(me) => me.abor(core),
+                _ => core.reply(Code::TRANSFER_COMPLETE, "ABOR done; no transfer was in progress."),
+            },
+            Command::Stat(None) => self.stat(),
+            Command::Stat(Some(path)) => match &mut self.stage {
+                Stage::LoggedIn(me) => me.stat_path(core, &path),
+                _ => core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first."),
+            },
+            Command::Syst => core.reply(Code::SYSTEM_TYPE, "UNIX Type: L8"),
+            Command::Help(topic) => self.help(topic.as_ref()),
+            Command::Noop => core.reply(Code::OK, "Nothing done."),
+            Command::Auth(mechanism) => self.auth(&mechanism),
+            Command::Adat(_) | Command::Mic(_) | Command::Conf(_) | Command::Enc(_) => {
+                core.no_security_data()
+            }
+            Command::Pbsz(size) => core.pbsz(size),
+            Command::Prot(level) => core.prot(level),
+            Command::Ccc => self.ccc(),
+            Command::Feat => self.feat(),
+            Command::Opts(opts) => self.opts(&opts),
+            Command::Lang(tag) => core.lang(tag.as_ref()),
+            Command::Host(host) => self.host(&host),
+            Command::Clnt(_) => core.reply(Code::OK, "Noted."),
+            Command::Csid(_) => core.reply(Code::OK, "Name=FTP server;"),
+            // The table lets these through to `LoggedIn::dispatch` only.
+            other => refuse_visitor(core, &other),
+        }
+    }
+}
+
+impl LoggedIn {
+    /// Runs a command that needs a login.
+    #[allow(clippy::too_many_lines, reason = "one row a verb")]
+    fn dispatch(&mut self, core: &mut Core, command: Command) {
+        let from = self.rename_from.take();
+        match command {
+            Command::Cwd(path) => self.cwd(core, &path),
+            Command::Cdup => self.cdup(core),
+            Command::Smnt(_) => {
+                core.reply(Code::NOT_IMPLEMENTED, "There are no other file systems to mount.")
+            }
+            Command::Port(address) => self.port(core, SocketAddr::V4(address.0)),
+            Command::Pasv => self.pasv(core),
+            Command::Type(code) => self.set_type(core, code),
+            Command::Stru(structure) => self.stru(core, structure),
+            Command::Mode(mode) => self.mode(core, mode),
+            Command::Retr(path) => self.retr(core, &path),
+            Command::Stor(path) => self.store(core, Verb::Stor, Some(&path)),
+            Command::Stou(_) => self.store(core, Verb::Stou, None),
+            Command::Appe(path) => self.store(core, Verb::Appe, Some(&path)),
+            Command::Allo(allocation) => self.allo(core, allocation),
+            Command::Rest(marker) => self.rest(core, &marker),
+            Command::Rnfr(path) => self.rnfr(core, &path),
+            Command::Rnto(path) => self.rnto(core, &path, from),
+            Command::Dele(path) => self.dele(core, &path),
+            Command::Rmd(path) => self.rmd(core, &path),
+            Command::Mkd(path) => self.mkd(core, &path),
+            Command::Pwd => self.pwd(core),
+            Command::List(argument) => self.list(core, Verb::List, argument.as_ref().and_then(ListArg::path)),
+            Command::Nlst(argument) => self.list(core, Verb::Nlst, argument.as_ref().and_then(ListArg::path)),
+            Command::Site(site) => self.site(core, site),
+            Command::Eprt(address) => self.eprt(core, &address),
+            Command::Epsv(argument) => self.epsv(core, argument),
+            Command::Mdtm(path) => self.mdtm(core, &path),
+            Command::Size(path) => self.size(core, &path),
+            Command::Mlst(path) => self.mlst(core, path.as_ref()),
+            Command::Mlsd(path) => self.list(core, Verb::Mlsd, path.as_ref()),
+            Command::Hash(path) => self.hash(core, &path),
+            Command::Mfmt(argument) => self.mfmt(core, argument),
+            Command::Mfct(_) => core.reply(Code::NOT_IMPLEMENTED, "Creation times cannot be set here."),
+            Command::Mff(changes) => self.change_facts(core, Verb::Mff, changes),
+            Command::Rang(range) => self.rang(core, range),
+            Command::Avbl(path) => self.avbl(core, path.as_ref()),
+            Command::Xcrc(path) => self.digest(core, Verb::Xcrc, Algorithm::Crc32, &path.0),
+            Command::Xmd5(path) => self.digest(core, Verb::Xmd5, Algorithm::Md5, &path.0),
+            Command::Xsha(path) => self.digest(core, Verb::Xsha, Algorithm::Sha1, &path.0),
+            Command::Xsha1(path) => self.digest(core, Verb::Xsha1, Algorithm::Sha1, &path.0),
+            Command::Xsha256(path) => self.digest(core, Verb::Xsha256, Algorithm::Sha256, &path.0),
+            Command::Xsha512(path) => self.digest(core, Verb::Xsha512, Algorithm::Sha512, &path.0),
+            // The table sends the others to `Session::dispatch`.
+            other => refuse_visitor(core, &other),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What happens to a session: lines from the client, and answers to its own actions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::data::DataError;
+use crate::session::policy::{Abilities, Rights};
+use crate::session::refusal::Refusal;
+use crate::value::facts::{Entry, Facts};
+use crate::value::path::VPath;
+use crate::value::text::Text;
+
+/// Something the driver reports. Every event has an answer in every state.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A line of the control connection, without its end.
+    Line(&'a [u8]),
+    /// A line that was too long; its octets are gone.
+    Overlong,
+    /// Answer to [`Action::Secure`](super::Action::Secure): the TLS handshake is complete.
+    Secured(TlsFacts),
+    /// Answer to [`Action::Unsecure`](super::Action::Unsecure): TLS is closed, the connection is in clear.
+    Unsecured,
+    /// Answer to [`Action::Authenticate`](super::Action::Authenticate).
+    Authenticated(Result<Login, Denied>),
+    /// Answer to [`Action::Store`](super::Action::Store).
+    Stored(Result<Answer, Refusal>),
+    /// Answer to [`Action::Listen`](super::Action::Listen): the port is open; this is the address to announce.
+    Listening(SocketAddr),
+    /// Answer to [`Action::Listen`](super::Action::Listen): every passive port is in use.
+    NoPort,
+    /// Answer to [`Action::Accept`](super::Action::Accept) and [`Action::Dial`](super::Action::Dial): the data
+    /// connection stands, with the right peer.
+    DataUp,
+    /// The same, but there is no data connection.
+    DataFailed(DataFault),
+    /// Answer to [`Action::Send`](super::Action::Send) and [`Action::Receive`](super::Action::Receive), also after
+    /// [`Action::Abort`](super::Action::Abort).
+    Ended(Result<Count, Failure>),
+    /// The time that [`Session::deadline`](super::Session::deadline) gave has come.
+    Deadline,
+    /// The server stops: finish what runs, then close.
+    Drain,
+    /// The control connection is lost.
+    Gone,
+}
+
+/// What the control connection's TLS session is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsFacts {
+    /// Protocol version, such as `TLSv1.3`.
+    pub version: String,
+    /// Cipher suite.
+    pub cipher: String,
+    /// Server name the client asked for.
+    pub server_name: Option<String>,
+}
+
+/// What a login yields to the session. The file system that comes with it stays with the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// What the user may do.
+    pub rights: Rights,
+    /// Where the session starts.
+    pub home: VPath,
+    /// What the storage can do.
+    pub abilities: Abilities,
+    /// Text of the 230 reply.
+    pub welcome: Option<Text>,
+}
+
+/// Why a login is refused. The client is told the same for every cause but the last two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// No such user, wrong password, disabled account.
+    Credentials,
+    /// The account may be used over TLS only.
+    TlsOnly,
+    /// The user, or the server, has as many sessions as allowed.
+    TooMany,
+    /// Accounts cannot be checked right now.
+    Unavailable,
+}
+
+/// What a storage answers to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// What is known of the entry.
+    Facts(Facts),
+    /// The entries of a directory, or the file itself.
+    Entries(Vec<Entry>),
+    /// The file is open for reading; it has so many octets.
+    Opened(u64),
+    /// The file may be written; under this name, if the server was to choose one.
+    Writable(VPath),
+    /// The digest in lower-case hexadecimal, and the octets it covers.
+    Digest(String, (u64, u64)),
+    /// So many octets are free.
+    Free(u64),
+}
+
+/// Octets of a finished transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Octets of the file or listing, before TYPE, STRU and MODE.
+    pub file: u64,
+    /// Octets on the data connection, without TLS.
+    pub wire: u64,
+}
+
+/// Why no data connection came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataFault {
+    /// Nobody connected to the passive port in time; perhaps a stranger did.
+    NobodyCame {
+        /// The port that was announced.
+        port: u16,
+        /// How long the server waited.
+        waited: Duration,
+        /// Who else connected to it.
+        stranger: Option<IpAddr>,
+    },
+    /// The client refused the active connection.
+    Refused(SocketAddr),
+    /// The client did not answer the active connection in time.
+    TimedOut(SocketAddr, Duration),
+    /// There is no way to the client's address.
+    Unreachable(SocketAddr, Text),
+    /// The connection stood and is gone again.
+    Lost,
+}
+
+/// A transfer that did not come to its end, and what it leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Why.
+    pub fault: Fault,
+    /// What there is now.
+    pub left: Left,
+    /// Octets that were moved.
+    pub count: Count,
+}
+
+/// Why a transfer failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The session asked for it.
+    Aborted,
+    /// The TLS handshake on the data connection failed.
+    Handshake(Text),
+    /// The TLS session of the data connection does not belong to this control connection.
+    ForeignSession,
+    /// The data connection broke.
+    Broken(Text),
+    /// TLS ended without close_notify: the data may be cut short.
+    Truncated,
+    /// No octet moved for so long.
+    Stalled(Duration),
+    /// The octets do not follow TYPE, STRU and MODE.
+    Undecodable(DataError),
+    /// ALLO announced another length.
+    Length {
+        /// What ALLO said.
+        declared: u64,
+        /// What came.
+        received: u64,
+    },
+    /// More octets came than RANG allows.
+    BeyondRange,
+    /// The storage failed.
+    Storage(Refusal),
+}
+
+/// What a failed upload leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It was no upload, or nothing was written: everything is as it was.
+    Nothing,
+    /// A new file holds the octets that came, so that the client can resume.
+    Partial(u64),
+    /// An existing file was changed in place, as REST, APPE or RANG asked; this is its size.
+    Extended(u64),
+}

@@ -1,0 +1,292 @@
+//! Who is at the other end: USER, PASS, ACCT, REIN, HOST, QUIT (RFC 959 §4.1.1, RFC 7151).
+//!
+//! What exists only after login lives in [`LoggedIn`], so that REIN and AUTH cannot forget to clear any of it.
+
+use std::net::IpAddr;
+
+use crate::command::Command;
+use crate::reply::Code;
+use crate::session::action::{Action, Credentials, Ending, Notice};
+use crate::session::endpoint::{Endpoint, Setup};
+use crate::session::event::{Denied, Login};
+use crate::session::policy::{Abilities, Plain, Rights, Switch};
+use crate::session::settings::Settings;
+use crate::session::transfer::Work;
+use crate::session::{Core, Session};
+use crate::value::path::VPath;
+use crate::value::text::{Password, Text, Username, Word};
+
+/// Where the login stands. The diagram is in the head of [`crate::session`].
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// AUTH was accepted, or the entrance is implicit: the TLS handshake runs. Leads to `Visitor`.
+    Securing,
+    /// REIN or CCC: TLS is being closed. Leads to `Visitor` or back to `LoggedIn`.
+    Unsecuring,
+    /// Nobody has logged in. Leads to `Authenticating` and `Securing`.
+    Visitor(Visitor),
+    /// The password is being checked. Leads to `LoggedIn` or back to `Visitor`.
+    Authenticating(Username),
+    /// A user is logged in. Leads to `Visitor` by REIN and USER.
+    LoggedIn(Box<LoggedIn>),
+    /// The session is over, or will be when its transfer is.
+    Ending(Farewell),
+}
+
+/// How far a session is with ending.
+#[derive(Debug)]
+pub(super) enum Farewell {
+    /// A transfer was told to stop; its end is awaited.
+    AfterTransfer(Box<LoggedIn>),
+    /// Everything was said.
+    Said,
+}
+
+/// Someone who has not logged in.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    /// The name given by USER; PASS has to follow.
+    user: Option<Username>,
+}
+
+impl Visitor {
+    pub(super) fn new() -> Self {
+        Self { user: None }
+    }
+}
+
+/// A user who is logged in, and everything that belongs to the login.
+#[derive(Debug)]
+pub(super) struct LoggedIn {
+    pub(super) user: Username,
+    pub(super) rights: Rights,
+    pub(super) abilities: Abilities,
+    pub(super) cwd: VPath,
+    pub(super) settings: Settings,
+    pub(super) endpoint: Endpoint,
+    pub(super) setup: Setup,
+    pub(super) work: Work,
+    /// What RNFR named, if it was the last command.
+    pub(super) rename_from: Option<VPath>,
+}
+
+impl LoggedIn {
+    fn new(user: Username, login: Login) -> Self {
+        Self {
+            user,
+            rights: login.rights,
+            abilities: login.abilities,
+            cwd: login.home,
+            settings: Settings::default(),
+            endpoint: Endpoint::None,
+            setup: Setup::Any,
+            work: Work::Idle,
+            rename_from: None,
+        }
+    }
+}
+
+/// Words that open other protocols: a browser or a mail client was led here (ALPACA, cross-protocol requests).
+const FOREIGN: [&[u8]; 9] =
+    [b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE", b"EHLO", b"HELO"];
+
+/// Whether a line opens another protocol.
+pub(super) fn is_foreign(line: &[u8]) -> bool {
+    let word = line.split(|octet| *octet == b' ').next().unwrap_or_default();
+    FOREIGN.iter().any(|foreign| word.eq_ignore_ascii_case(foreign))
+}
+
+impl Session {
+    /// `USER`: begins a login; a login that was complete is over (RFC 959 §4.1.1).
+    pub(super) fn user(&mut self, user: Username) {
+        if !self.core.secure.is_protected() && self.core.policy.plain == Plain::Refuse {
+            self.core.reply(
+                Code::NOT_LOGGED_IN,
+                "This server takes logins over TLS only: send AUTH TLS first (explicit FTPS), or use an implicit FTPS port.",
+            );
+            return;
+        }
+        self.log_out();
+        self.core.say(Code::NEED_PASSWORD, "Password, please.");
+        self.stage = Stage::Visitor(Visitor { user: Some(user) });
+    }
+
+    /// `PASS`: completes a login.
+    pub(super) fn pass(&mut self, password: Password) {
+        match &mut self.stage {
+            Stage::Visitor(visitor) => {
+                let Some(user) = visitor.user.take() else {
+                    return self.core.reply(Code::BAD_SEQUENCE, "Send USER first.");
+                };
+                let tls = self.core.secure.facts().cloned();
+                let host = self.core.host.clone();
+                self.core.push(Action::Authenticate(Credentials { host, user: user.clone(), password, tls }));
+                self.stage = Stage::Authenticating(user);
+            }
+            _ => self.core.reply(Code::BAD_SEQUENCE, "You are logged in already; send USER to change."),
+        }
+    }
+
+    /// `ACCT`: understood, and never needed.
+    pub(super) fn acct(&mut self) {
+        match &self.stage {
+            Stage::LoggedIn(_) => self.core.reply(Code::SUPERFLUOUS, "No account is needed here."),
+            _ => self.core.reply(Code::BAD_SEQUENCE, "Log in with USER and PASS; no account is needed."),
+        }
+    }
+
+    pub(super) fn authenticated(&mut self, result: Result<Login, Denied>) {
+        let Stage::Authenticating(user) = &self.stage else { return };
+        let user = user.clone();
+        self.core.since = self.core.now;
+        match result {
+            Ok(login) => {
+                let welcome = login.welcome.clone().unwrap_or_else(|| Text::from("Logged in."));
+                self.failures = 0;
+                self.core.say(Code::LOGGED_IN, welcome);
+                self.core.notice(Notice::LoggedIn(user.clone()));
+                self.stage = Stage::LoggedIn(Box::new(LoggedIn::new(user, login)));
+            }
+            Err(denied) => {
+                self.failures += 1;
+                self.stage = Stage::Visitor(Visitor::new());
+                self.core.notice(Notice::LoginFailed(user, denied.clone()));
+                self.deny(&denied);
+            }
+        }
+    }
+
+    fn deny(&mut self, denied: &Denied) {
+        let (code, text) = match denied {
+            Denied::Credentials => (Code::NOT_LOGGED_IN, "User name or password is wrong."),
+            Denied::TlsOnly => {
+                (Code::NOT_LOGGED_IN, "This account takes logins over TLS only: send AUTH TLS first.")
+            }
+            Denied::TooMany => (Code::UNAVAILABLE, "Too many sessions; close one or try again later."),
+            Denied::Unavailable => {
+                (Code::UNAVAILABLE, "Accounts cannot be checked right now; try again later.")
+            }
+        };
+        if code == Code::UNAVAILABLE || self.failures >= self.core.policy.attempts {
+            let last = if code == Code::UNAVAILABLE { text } else { "Too many failed logins; closing." };
+            self.core.reply(Code::UNAVAILABLE, last);
+            self.end(Ending::Attempts);
+        } else {
+            self.core.reply(code, text);
+        }
+    }
+
+    /// `REIN`: everything back to the start. Explicit TLS ends with it (RFC 4217 §13); implicit TLS has no other
+    /// state to go back to.
+    pub(super) fn rein(&mut self) {
+        self.log_out();
+        self.core.host = None;
+        self.core.reply(Code::READY, "Logged out; ready for a new user.");
+        if self.core.secure.ends_with_rein(self.core.ends.entrance) {
+            self.core.push(Action::Unsecure);
+            self.stage = Stage::Unsecuring;
+        }
+    }
+
+    /// Forgets the login and all that belongs to it.
+    pub(super) fn log_out(&mut self) {
+        if matches!(self.stage, Stage::LoggedIn(_)) {
+            self.core.push(Action::DropData);
+            self.core.visiting = self.core.now;
+        }
+        self.stage = Stage::Visitor(Visitor::new());
+    }
+
+    /// `QUIT`
+    pub(super) fn quit(&mut self) {
+        if self.core.draining == Switch::On {
+            self.core.reply(Code::UNAVAILABLE, "The server is stopping; come back later.");
+            return self.end(Ending::Drain);
+        }
+        self.core.reply(Code::CLOSING, "Goodbye.");
+        self.end(Ending::Quit);
+    }
+
+    /// `HOST`: chooses a virtual host before login (RFC 7151 §3).
+    pub(super) fn host(&mut self, host: &Word) {
+        if self.core.policy.hosts.is_empty() {
+            return self.core.reply(Code::NOT_IMPLEMENTED, "There is one host here; HOST is not needed.");
+        }
+        if !matches!(self.stage, Stage::Visitor(_)) {
+            return self.core.reply(Code::BAD_SEQUENCE, "HOST goes before USER.");
+        }
+        self.stage = Stage::Visitor(Visitor::new());
+        let name = host.as_str().to_ascii_lowercase();
+        let Some(named) = HostName::parse(&name) else {
+            return self.core.reply(
+                Code::BAD_ARGUMENT,
+                "HOST expects a host name, an IPv4 address or [an IPv6 address], without port.",
+            );
+        };
+        let indicated = self.core.secure.facts().and_then(|facts| facts.server_name.clone());
+        let known = match named {
+            HostName::Address(address) => address == self.core.ends.local.ip(),
+            HostName::Name => self.core.policy.hosts.contains(&name),
+        };
+        if !known || indicated.is_some_and(|indicated| !indicated.eq_ignore_ascii_case(&name)) {
+            return self.core.reply(Code::BAD_PARAMETER, "That host is not served here.");
+        }
+        self.core.host = Some(name);
+        self.greet();
+    }
+
+    /// Ends a session that speaks another protocol.
+    pub(super) fn foreign(&mut self) {
+        self.core.reply(Code::UNAVAILABLE, "This is an FTP server; closing.");
+        self.end(Ending::Nonsense(Text::from("another protocol")));
+    }
+
+    pub(super) fn unsecured(&mut self) {
+        match &mut self.stage {
+            Stage::Unsecuring => {
+                self.core.secure.clear();
+                self.stage = Stage::Visitor(Visitor::new());
+            }
+            Stage::LoggedIn(me) if matches!(me.work, Work::Clearing) => me.work = Work::Idle,
+            _ => {}
+        }
+    }
+}
+
+/// The argument of HOST.
+///
+/// ```abnf
+/// host = hostname / IPv4address / ("[" IPv6address "]")     ; RFC 7151 §3.1
+/// ```
+enum HostName {
+    Name,
+    Address(IpAddr),
+}
+
+impl HostName {
+    fn parse(name: &str) -> Option<Self> {
+        if let Some(inner) = name.strip_prefix('[') {
+            let address = inner.strip_suffix(']')?.parse().ok()?;
+            return Some(Self::Address(IpAddr::V6(address)));
+        }
+        if let Ok(address) = name.parse() {
+            return Some(Self::Address(IpAddr::V4(address)));
+        }
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        };
+        name.split('.').all(label).then_some(Self::Name)
+    }
+}
+
+/// What a visitor may send is answered here; the rest is refused with 530.
+pub(super) fn refuse_visitor(core: &mut Core, command: &Command) {
+    match command {
+        Command::Rnto(_) => core.reply(Code::BAD_SEQUENCE, "Log in with USER and PASS first."),
+        _ => core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first."),
+    }
+}

@@ -1,0 +1,221 @@
+//! The only map from what a storage refuses, and from why a transfer fails, to replies.
+//!
+//! Storages know no reply codes. The text names what was wrong and what would be right.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::reply::{Code, Reply};
+use crate::session::event::{DataFault, Failure, Fault, Left};
+use crate::value::path::{PathError, VPath};
+use crate::value::text::Text;
+use crate::verb::Verb;
+
+/// Why a storage does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// There is no such entry.
+    #[error("no such file or directory")]
+    NotFound,
+    /// It is no directory.
+    #[error("not a directory")]
+    NotADirectory,
+    /// It is a directory.
+    #[error("is a directory")]
+    IsADirectory,
+    /// The name is taken.
+    #[error("exists already")]
+    Exists,
+    /// The directory has entries.
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// The user has no right to it.
+    #[error("permission denied")]
+    Denied,
+    /// It lies outside the root.
+    #[error("leads outside your directory tree")]
+    Outside,
+    /// Someone else is at it.
+    #[error("busy, try again later")]
+    Busy,
+    /// The store is full.
+    #[error("no space left on the server")]
+    NoSpace,
+    /// The user has used up the allowance.
+    #[error("over your quota")]
+    OverQuota,
+    /// The name cannot be stored.
+    #[error("{0}")]
+    Name(PathError),
+    /// The offset lies behind the end.
+    #[error("the offset is beyond the end of the file")]
+    BeyondEnd,
+    /// The store cannot do this.
+    #[error("not supported by this store")]
+    Unsupported,
+    /// The store failed.
+    #[error("local error: {0}")]
+    Io(Text),
+}
+
+impl Refusal {
+    /// The code for `verb`: RFC 959 §5.4 lists 553, not 550, for the commands that make a name.
+    fn code(&self, verb: Verb) -> Code {
+        let makes_a_name = matches!(verb, Verb::Stor | Verb::Stou | Verb::Rnto);
+        match self {
+            Self::NotADirectory if verb == Verb::Mlsd => Code::BAD_ARGUMENT,
+            Self::IsADirectory if verb == Verb::Hash => Code::NAME_NOT_ALLOWED,
+            Self::NotFound
+            | Self::NotADirectory
+            | Self::IsADirectory
+            | Self::Exists
+            | Self::NotEmpty
+            | Self::Denied
+            | Self::Outside
+                if makes_a_name =>
+            {
+                Code::NAME_NOT_ALLOWED
+            }
+            Self::NotFound
+            | Self::NotADirectory
+            | Self::IsADirectory
+            | Self::Exists
+            | Self::NotEmpty
+            | Self::Denied
+            | Self::Outside => Code::FILE_UNAVAILABLE,
+            Self::Busy => Code::FILE_BUSY,
+            Self::NoSpace => Code::NO_SPACE,
+            Self::OverQuota => Code::OVER_QUOTA,
+            Self::Name(_) => Code::NAME_NOT_ALLOWED,
+            Self::BeyondEnd => Code::BAD_RESTART,
+            Self::Unsupported => Code::BAD_PARAMETER,
+            Self::Io(_) => Code::LOCAL_ERROR,
+        }
+    }
+
+    /// The reply to `verb` for `path`.
+    pub(super) fn reply(&self, verb: Verb, path: &VPath) -> Reply {
+        Reply::line(self.code(verb), format!("{path}: {self}."))
+    }
+}
+
+/// What a failed upload left behind, in words.
+fn left(left: Left, verb: Verb) -> String {
+    let upload = matches!(verb, Verb::Stor | Verb::Stou | Verb::Appe);
+    match left {
+        Left::Nothing if upload => "Nothing was written.".to_owned(),
+        Left::Nothing => "Nothing was changed.".to_owned(),
+        Left::Partial(octets) => {
+            format!("The first {octets} octets are kept as a new file; resume with REST and STOR, or APPE.")
+        }
+        Left::Extended(octets) => format!("The file now has {octets} octets; resume from there."),
+    }
+}
+
+/// Seconds, without a fraction where there is none.
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+/// The 425 for a data connection that did not come about.
+pub(super) fn no_data_connection(
+    fault: &DataFault,
+    verb: Verb,
+    client: std::net::IpAddr,
+    ports: &str,
+) -> Reply {
+    let nothing = left(Left::Nothing, verb);
+    let text = match fault {
+        DataFault::NobodyCame { stranger: Some(stranger), .. } => format!(
+            "Data connection came from {stranger} but the session is from {client} (NAT pool?); refused. {nothing}"
+        ),
+        DataFault::NobodyCame { port, waited, stranger: None } => format!(
+            "No data connection on port {port} within {} from {client}: a firewall probably blocks TCP {ports}. {nothing}",
+            seconds(*waited)
+        ),
+        DataFault::Refused(address) => format!(
+            "Cannot connect to {address}: refused. Active mode needs inbound access to you; use EPSV or PASV. {nothing}"
+        ),
+        DataFault::TimedOut(address, waited) => format!(
+            "Cannot connect to {address}: timed out after {}. Active mode needs inbound access to you; use EPSV or PASV. {nothing}",
+            seconds(*waited)
+        ),
+        DataFault::Unreachable(address, why) => format!(
+            "Cannot connect to {address}: {why}. Active mode needs inbound access to you; use EPSV or PASV. {nothing}"
+        ),
+        DataFault::Lost => format!("The data connection was closed before the transfer began. {nothing}"),
+    };
+    Reply::line(Code::NO_DATA_CONNECTION, text)
+}
+
+/// The final reply for a transfer that failed after its 150.
+pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
+    let moved = failure.count.file;
+    let (code, cause) = match &failure.fault {
+        Fault::Aborted => (Code::TRANSFER_ABORTED, format!("Transfer aborted after {moved} octets.")),
+        Fault::Handshake(why) => {
+            (Code::NO_DATA_CONNECTION, format!("TLS handshake on the data connection failed: {why}."))
+        }
+        Fault::ForeignSession => (
+            Code::NETWORK_PROTOCOL,
+            "The TLS session of the data connection must resume that of this control connection.".to_owned(),
+        ),
+        Fault::Broken(why) => {
+            (Code::TRANSFER_ABORTED, format!("Data connection broke after {moved} octets: {why}."))
+        }
+        Fault::Truncated => (
+            Code::TRANSFER_ABORTED,
+            format!(
+                "Data connection ended after {moved} octets without TLS close_notify, so the file may be cut short."
+            ),
+        ),
+        Fault::Stalled(time) => (
+            Code::TRANSFER_ABORTED,
+            format!("No octet moved for {} after the first {moved}.", seconds(*time)),
+        ),
+        Fault::Undecodable(error) => {
+            (Code::LOCAL_ERROR, format!("The data do not follow TYPE, STRU and MODE: {error}."))
+        }
+        Fault::Length { declared, received } => {
+            (Code::LOCAL_ERROR, format!("ALLO announced {declared} octets and {received} came."))
+        }
+        Fault::BeyondRange => (Code::LOCAL_ERROR, "More octets came than RANG allows.".to_owned()),
+        Fault::Storage(refusal) => (refusal.code(verb), format!("{refusal}.")),
+    };
+    Reply::line(code, format!("{cause} {}", left(failure.left, verb)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::event::Count;
+
+    #[test]
+    fn commands_that_make_a_name_use_553() {
+        let path = VPath::new("/a").unwrap();
+        assert_eq!(Refusal::NotFound.reply(Verb::Retr, &path).code(), Code::FILE_UNAVAILABLE);
+        assert_eq!(Refusal::NotFound.reply(Verb::Stor, &path).code(), Code::NAME_NOT_ALLOWED);
+        assert_eq!(Refusal::NotFound.reply(Verb::Retr, &path).text(), b"/a: no such file or directory.");
+    }
+
+    #[test]
+    fn a_blocked_range_is_named_with_its_remedy() {
+        let fault = DataFault::NobodyCame { port: 40_123, waited: Duration::from_secs(20), stranger: None };
+        let reply = no_data_connection(&fault, Verb::Stor, "198.51.100.2".parse().unwrap(), "40000-50000");
+        assert_eq!(
+            String::from_utf8_lossy(reply.text()),
+            "No data connection on port 40123 within 20 s from 198.51.100.2: a firewall probably blocks TCP \
+             40000-50000. Nothing was written."
+        );
+    }
+
+    #[test]
+    fn a_partial_file_is_never_kept_in_silence() {
+        let failure =
+            Failure { fault: Fault::Truncated, left: Left::Partial(7), count: Count { file: 7, wire: 7 } };
+        let reply = failed(&failure, Verb::Stor);
+        assert_eq!(reply.code(), Code::TRANSFER_ABORTED);
+        assert!(String::from_utf8_lossy(reply.text()).contains("first 7 octets are kept"));
+    }
+}

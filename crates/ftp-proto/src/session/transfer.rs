@@ -1,0 +1,383 @@
+//! Transfers: RETR STOR STOU APPE LIST NLST MLSD and ABOR (RFC 959 §4.1.3, RFC 3659 §7).
+//!
+//! ```text
+//! command ──> Checking ──stored──> Connecting ──data up──> Moving ──ended──> Idle
+//!                │ refused 55x        │ 425          150      │ ABOR           226, 425, 426, 45x
+//!                └──────> Idle <──────┘                       └──> Aborting ──ended──> Idle   426, 226
+//! ```
+//!
+//! The target of an upload is touched last: it is checked without being opened, and nothing is created before the
+//! data connection stands. Exactly one final reply ends each command.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::data::Representation;
+use crate::reply::{Code, Reply};
+use crate::session::Core;
+use crate::session::action::{
+    Action, Create, Format, Inbound, Notice, Outbound, Outgoing, Request, Span, Transferred,
+};
+use crate::session::endpoint::{Announce, Endpoint};
+use crate::session::event::{Answer, Count, DataFault, Failure};
+use crate::session::inspect::Ask;
+use crate::session::login::LoggedIn;
+use crate::session::policy::{Abilities, Rights};
+use crate::session::refusal::{self, Refusal};
+use crate::session::settings::Restart;
+use crate::value::path::{PathArg, VPath};
+use crate::value::transfer::Mode;
+use crate::verb::Verb;
+
+/// What a logged-in session is busy with.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Nothing: the next command may run.
+    Idle,
+    /// The storage was asked.
+    Asking(Ask),
+    /// A passive port is being opened.
+    Opening(Announce),
+    /// CCC: TLS is being closed.
+    Clearing,
+    /// A transfer, from its command to its final reply.
+    Transfer(Box<Transfer>),
+}
+
+/// A transfer under way.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    verb: Verb,
+    path: VPath,
+    plan: Plan,
+    stage: Progress,
+    active: Option<SocketAddr>,
+    started: Instant,
+}
+
+/// What moves in which direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Plan {
+    Send(Outgoing),
+    Receive(Create, Option<u64>),
+}
+
+/// How far a transfer is. The diagram is in the head of this module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Checking,
+    Connecting,
+    Moving,
+    Aborting,
+    /// As `Aborting`, but because the session ends: nobody sent ABOR.
+    GivenUp,
+}
+
+impl LoggedIn {
+    /// Whether the next command may run.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Idle)
+    }
+
+    /// Whether a transfer runs: commands are parked, ABOR and STAT act at once.
+    pub(super) fn in_transfer(&self) -> bool {
+        matches!(&self.work, Work::Transfer(transfer) if transfer.stage != Progress::Checking)
+    }
+
+    /// `RETR`
+    pub(super) fn retr(&mut self, core: &mut Core, path: &PathArg) {
+        let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else { return };
+        let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
+        if restart != Restart::No && self.settings.coding.representation == Representation::Ascii {
+            return self.refuse_transfer(
+                core,
+                Reply::new(Code::BAD_RESTART, "REST counts octets: send TYPE I first."),
+            );
+        }
+        let span = match restart {
+            Restart::No => Span::default(),
+            Restart::From(first) => Span { first, last: None },
+            Restart::Range(first, last) => Span { first, last: Some(last) },
+        };
+        let request = Request::OpenFile(path.clone(), span);
+        self.begin(core, Transfer::new(Verb::Retr, path, Plan::Send(Outgoing::File), core.now), request);
+    }
+
+    /// `LIST`, `NLST` and `MLSD`. The switches of `ls` that clients send change nothing.
+    pub(super) fn list(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
+        self.settings.restart = Restart::No;
+        let path = match argument {
+            None => self.cwd.clone(),
+            Some(argument) => match self.resolve(core, verb, argument, Rights::LIST) {
+                Some(path) => path,
+                None => return,
+            },
+        };
+        if !self.may(core, verb, &path, Rights::LIST) {
+            return;
+        }
+        let format = match verb {
+            Verb::Mlsd => Format::Facts(self.settings.facts),
+            Verb::Nlst => {
+                Format::Names(argument.map(|argument| argument.as_bytes().to_vec()).unwrap_or_default())
+            }
+            _ => Format::Unix,
+        };
+        let request = Request::OpenList(path.clone(), format);
+        self.begin(core, Transfer::new(verb, path, Plan::Send(Outgoing::Listing), core.now), request);
+    }
+
+    /// `STOR`, `APPE` and `STOU`
+    pub(super) fn store(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
+        let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
+        let right = if verb == Verb::Appe { Rights::APPEND } else { Rights::WRITE };
+        let path = match argument {
+            Some(argument) => match self.resolve(core, verb, argument, right) {
+                Some(path) => path,
+                None => return,
+            },
+            None => self.cwd.clone(),
+        };
+        if !self.may(core, verb, &path, right) {
+            return;
+        }
+        let (how, limit) = match (verb, restart) {
+            (Verb::Stou, _) => (Create::Unique, None),
+            (_, Restart::From(first)) => (Create::At(first), None),
+            (_, Restart::Range(first, last)) => (Create::At(first), Some(last - first + 1)),
+            (Verb::Appe, Restart::No) => (Create::Append, None),
+            (_, Restart::No) => (Create::Replace, None),
+        };
+        if how != Create::Replace && how != Create::Unique {
+            if !self.abilities.has(Abilities::RESTART_WRITE) {
+                let text = "This store cannot change a file in place; send STOR without REST.";
+                return self.refuse_transfer(core, Reply::new(Code::NOT_IMPLEMENTED, text));
+            }
+            if matches!(how, Create::At(_)) && self.settings.coding.representation == Representation::Ascii {
+                let text = "REST counts octets: send TYPE I first.";
+                return self.refuse_transfer(core, Reply::new(Code::BAD_RESTART, text));
+            }
+        }
+        let request = Request::MayWrite(path.clone(), how);
+        self.begin(core, Transfer::new(verb, path, Plan::Receive(how, limit), core.now), request);
+    }
+
+    /// Checks that a data connection can be made at all, then asks the storage.
+    fn begin(&mut self, core: &mut Core, mut transfer: Transfer, request: Request) {
+        if core.secure.forbids_data(core.policy.data_protection) {
+            let text = "Data connections must be protected here: send PBSZ 0 and PROT P first.";
+            return self.refuse_transfer(core, Reply::new(Code::PROT_LEVEL_REFUSED, text));
+        }
+        transfer.active = match self.endpoint {
+            Endpoint::None => {
+                return core.reply(Code::NO_DATA_CONNECTION, "Use EPSV, PASV or PORT first.");
+            }
+            Endpoint::Passive => None,
+            Endpoint::Active(address) => Some(address),
+        };
+        core.push(Action::Store(request));
+        self.work = Work::Transfer(Box::new(transfer));
+    }
+
+    /// Refuses a transfer; its data connection is closed with it (RFC 959 §5.4: no 150 before).
+    fn refuse_transfer(&mut self, core: &mut Core, reply: Reply) {
+        self.drop_endpoint(core);
+        self.settings.declared = None;
+        core.push(Action::Reply(reply));
+    }
+
+    /// The storage has answered: nothing to say but a refusal, or the data connection is next.
+    pub(super) fn checked(
+        &mut self,
+        core: &mut Core,
+        mut transfer: Box<Transfer>,
+        answer: Result<Answer, Refusal>,
+    ) {
+        match answer {
+            Err(refusal) => {
+                core.push(Action::DropData);
+                self.endpoint = Endpoint::None;
+                self.settings.declared = None;
+                core.push(Action::Reply(refusal.reply(transfer.verb, &transfer.path)));
+                return;
+            }
+            Ok(Answer::Writable(path)) => transfer.path = path,
+            Ok(_) => {}
+        }
+        core.push(match transfer.active {
+            None => Action::Accept(core.policy.accept),
+            Some(address) => Action::Dial(address, core.policy.connect),
+        });
+        transfer.stage = Progress::Connecting;
+        self.work = Work::Transfer(transfer);
+    }
+
+    pub(super) fn data_up(&mut self, core: &mut Core) {
+        let coding = self.settings.coding;
+        let protection = core.secure.data();
+        let declared = self.settings.declared.take();
+        let Work::Transfer(transfer) = &mut self.work else { return };
+        if transfer.stage != Progress::Connecting {
+            return;
+        }
+        transfer.stage = Progress::Moving;
+        transfer.started = core.now;
+        core.push(Action::Reply(transfer.opening()));
+        let path = transfer.path.clone();
+        core.push(match transfer.plan.clone() {
+            Plan::Send(what) => {
+                // Listings are text lines in whatever TYPE is set (RFC 1123 §4.1.2.7).
+                let representation =
+                    if what == Outgoing::Listing { Representation::Image } else { coding.representation };
+                Action::Send(Outbound {
+                    what,
+                    coding: crate::data::Coding { representation, ..coding },
+                    protection,
+                })
+            }
+            Plan::Receive(how, limit) => {
+                Action::Receive(Inbound { path, how, coding, protection, declared, limit })
+            }
+        });
+    }
+
+    pub(super) fn data_failed(&mut self, core: &mut Core, fault: &DataFault) {
+        let Work::Transfer(transfer) = &self.work else { return };
+        if transfer.stage == Progress::Connecting {
+            let reply = refusal::no_data_connection(
+                fault,
+                transfer.verb,
+                core.ends.peer.ip(),
+                &core.policy.passive_ports,
+            );
+            self.finish(core, Count::default(), reply);
+        }
+    }
+
+    pub(super) fn ended(&mut self, core: &mut Core, result: &Result<Count, Failure>) {
+        let Work::Transfer(transfer) = &self.work else { return };
+        let aborted = match transfer.stage {
+            Progress::Moving => false,
+            Progress::Aborting => true,
+            Progress::GivenUp => false,
+            Progress::Checking | Progress::Connecting => return,
+        };
+        let (count, reply) = match result {
+            Ok(count) => (*count, transfer.complete(core.now, *count, self.settings.coding.mode)),
+            Err(failure) => (failure.count, refusal::failed(failure, transfer.verb)),
+        };
+        self.finish(core, count, reply);
+        if aborted {
+            core.reply(Code::TRANSFER_COMPLETE, "ABOR done.");
+        }
+    }
+
+    /// The final reply, the notice, and back to `Idle`.
+    fn finish(&mut self, core: &mut Core, count: Count, reply: Reply) {
+        let Work::Transfer(transfer) = std::mem::replace(&mut self.work, Work::Idle) else { return };
+        self.endpoint = Endpoint::None;
+        self.settings.declared = None;
+        core.since = core.now;
+        core.push(Action::DropData);
+        core.notice(Notice::Transfer(Transferred {
+            verb: transfer.verb,
+            path: transfer.path,
+            octets: count.file,
+            elapsed: core.now.saturating_duration_since(transfer.started),
+            active: transfer.active,
+            protection: core.secure.data(),
+            reply: reply.clone(),
+        }));
+        core.push(Action::Reply(reply));
+    }
+
+    /// `ABOR`: 426 for the transfer, then 226; 226 alone if there is none, and a passive port is closed
+    /// (RFC 959 §4.1.3, RFC 2428 §3).
+    pub(super) fn abor(&mut self, core: &mut Core) {
+        let stage = match &self.work {
+            Work::Transfer(transfer) => Some(transfer.stage),
+            Work::Idle | Work::Asking(_) | Work::Opening(_) | Work::Clearing => None,
+        };
+        match stage {
+            Some(Progress::Moving) => self.stop_moving(core, Progress::Aborting),
+            Some(Progress::Connecting) => {
+                let text = "Transfer aborted before a data connection was made. Nothing was written.";
+                self.finish(core, Count::default(), Reply::new(Code::TRANSFER_ABORTED, text));
+                core.reply(Code::TRANSFER_COMPLETE, "ABOR done.");
+            }
+            // A second ABOR while the first is at work.
+            Some(Progress::Aborting | Progress::GivenUp | Progress::Checking) => {
+                core.reply(Code::NO_TRANSFER, "ABOR is under way.")
+            }
+            None => {
+                self.drop_endpoint(core);
+                core.reply(Code::TRANSFER_COMPLETE, "ABOR done; no transfer was in progress.");
+            }
+        }
+    }
+
+    fn stop_moving(&mut self, core: &mut Core, stage: Progress) {
+        if let Work::Transfer(transfer) = &mut self.work {
+            transfer.stage = stage;
+            core.push(Action::Abort);
+        }
+    }
+
+    /// The session ends: a transfer that moves data is stopped and its end awaited, any other is dropped.
+    pub(super) fn give_up(&mut self, core: &mut Core) {
+        match &mut self.work {
+            Work::Transfer(transfer) if transfer.stage == Progress::Moving => {
+                self.stop_moving(core, Progress::GivenUp)
+            }
+            Work::Transfer(transfer) if transfer.stage == Progress::Aborting => {
+                transfer.stage = Progress::GivenUp
+            }
+            Work::Transfer(_) | Work::Idle | Work::Asking(_) | Work::Opening(_) | Work::Clearing => {
+                self.work = Work::Idle
+            }
+        }
+    }
+
+    /// What STAT says of a transfer.
+    pub(super) fn transfer_status(&self, now: Instant) -> Option<String> {
+        let Work::Transfer(transfer) = &self.work else { return None };
+        let state = match transfer.stage {
+            Progress::Checking | Progress::Connecting => "waiting for the data connection".to_owned(),
+            Progress::Moving => {
+                format!("in transfer for {} s", now.saturating_duration_since(transfer.started).as_secs())
+            }
+            Progress::Aborting | Progress::GivenUp => "being aborted".to_owned(),
+        };
+        Some(format!("{} {}: {state}.", transfer.verb.spec().word, transfer.path))
+    }
+}
+
+impl Transfer {
+    fn new(verb: Verb, path: VPath, plan: Plan, now: Instant) -> Self {
+        Self { verb, path, plan, stage: Progress::Checking, active: None, started: now }
+    }
+
+    /// Whether the storage was asked and has not answered.
+    pub(super) fn is_checking(&self) -> bool {
+        self.stage == Progress::Checking
+    }
+
+    /// The 150. That of STOU names the file (RFC 1123 §4.1.2.9).
+    fn opening(&self) -> Reply {
+        if self.verb == Verb::Stou {
+            return Reply::line(Code::OPENING_DATA, format!("FILE: {}", self.path));
+        }
+        Reply::new(Code::OPENING_DATA, "Data connection is open; starting the transfer.")
+    }
+
+    /// The 226.
+    fn complete(&self, now: Instant, count: Count, mode: Mode) -> Reply {
+        let seconds = now.saturating_duration_since(self.started).as_secs_f64();
+        let wire =
+            if mode == Mode::Stream { String::new() } else { format!(" ({} on the wire)", count.wire) };
+        Reply::line(
+            Code::TRANSFER_COMPLETE,
+            format!("Transfer complete: {} octets{wire} in {seconds:.3} s.", count.file),
+        )
+    }
+}

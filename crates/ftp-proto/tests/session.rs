@@ -1,0 +1,208 @@
+//! Dialogues without sockets, one a file in `tests/session`.
+//!
+//! `C` is a line of the client, `S` the start of a reply, `>` the start of an action (as `Debug` prints it), `<` an
+//! event, `#` a remark. Notices need not be written. Whatever the session does has to stand in the trace, in order.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's failure"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ftp_proto::grammar::Encode;
+use ftp_proto::session::*;
+use ftp_proto::value::facts::{Entry, Facts, Kind};
+use ftp_proto::value::path::VPath;
+use ftp_proto::value::text::Text;
+
+/// A session, its clock and what it has done and the trace has not named yet.
+struct Play {
+    session: Session,
+    now: Instant,
+    place: String,
+}
+
+fn words(line: &str) -> (&str, &str) {
+    line.split_once(' ').unwrap_or((line, ""))
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+fn refusal(name: &str) -> Refusal {
+    match name {
+        "NotFound" => Refusal::NotFound,
+        "IsADirectory" => Refusal::IsADirectory,
+        "NotADirectory" => Refusal::NotADirectory,
+        "Denied" => Refusal::Denied,
+        "BeyondEnd" => Refusal::BeyondEnd,
+        "OverQuota" => Refusal::OverQuota,
+        other => panic!("{other}: unknown refusal"),
+    }
+}
+
+fn failure(rest: &str) -> Failure {
+    let (fault, left) = words(rest);
+    let (left, octets) = words(left);
+    let octets = if octets.is_empty() { 0 } else { number(octets) };
+    let fault = match fault {
+        "aborted" => Fault::Aborted,
+        "reset" => Fault::Broken(Text::from("connection reset by peer")),
+        "handshake" => Fault::Handshake(Text::from("no cipher suite in common")),
+        "truncated" => Fault::Truncated,
+        "stalled" => Fault::Stalled(Duration::from_secs(60)),
+        "quota" => Fault::Storage(Refusal::OverQuota),
+        other => panic!("{other}: unknown fault"),
+    };
+    let left = match left {
+        "nothing" => Left::Nothing,
+        "partial" => Left::Partial(octets),
+        other => panic!("{other}: unknown remainder"),
+    };
+    Failure { fault, left, count: Count { file: octets, wire: octets } }
+}
+
+impl Play {
+    fn new(options: &str) -> Self {
+        let has = |option: &str| options.split(' ').any(|word| word == option);
+        let mut policy = Policy { greeting: Text::from("Ready."), ..Policy::default() };
+        if has("plain") {
+            policy.plain = Plain::Allow;
+        }
+        if has("optional") {
+            policy.data_protection = DataProtection::Optional;
+        }
+        if has("ccc") {
+            policy.clear_control = Switch::On;
+        }
+        if has("hosts") {
+            policy.hosts = vec!["a.example".to_owned(), "b.example".to_owned()];
+        }
+        let v6 = has("ipv6");
+        let ends = Endpoints {
+            local: if v6 { "[2001:db8::1]:21" } else { "192.0.2.1:21" }.parse().unwrap(),
+            peer: if v6 { "[2001:db8::7]:4000" } else { "192.0.2.7:4000" }.parse().unwrap(),
+            entrance: if has("implicit") { Entrance::Implicit } else { Entrance::Explicit },
+        };
+        let now = Instant::now();
+        Self { session: Session::new(Arc::new(policy), ends, now), now, place: String::new() }
+    }
+
+    fn event(&mut self, text: &str) {
+        let (name, rest) = words(text);
+        let event = match name {
+            "secured" => Event::Secured(TlsFacts { version: "TLSv1.3".into(), ..TlsFacts::default() }),
+            "unsecured" => Event::Unsecured,
+            "login" => {
+                let (letters, home) = words(rest);
+                Event::Authenticated(Ok(Login {
+                    rights: Rights::parse(letters).unwrap(),
+                    home: VPath::new(home).unwrap(),
+                    abilities: Abilities::ALL,
+                    welcome: None,
+                }))
+            }
+            "denied" => Event::Authenticated(Err(Denied::Credentials)),
+            "done" => Event::Stored(Ok(Answer::Done)),
+            "opened" => Event::Stored(Ok(Answer::Opened(number(rest)))),
+            "writable" => Event::Stored(Ok(Answer::Writable(VPath::new(rest).unwrap()))),
+            "file" => Event::Stored(Ok(Answer::Facts(Facts::new(Kind::File, number(rest))))),
+            "dir" => Event::Stored(Ok(Answer::Facts(Facts::new(Kind::Dir, 4096)))),
+            "digest" => Event::Stored(Ok(Answer::Digest(rest.to_owned(), (0, 9)))),
+            "free" => Event::Stored(Ok(Answer::Free(number(rest)))),
+            "entry" => {
+                let entry = Entry { name: rest.as_bytes().to_vec(), facts: Facts::new(Kind::File, 1) };
+                Event::Stored(Ok(Answer::Entries(vec![entry])))
+            }
+            "refused" => Event::Stored(Err(refusal(rest))),
+            "listening" => Event::Listening(rest.parse().unwrap()),
+            "no-port" => Event::NoPort,
+            "up" => Event::DataUp,
+            "nobody" => Event::DataFailed(DataFault::NobodyCame {
+                port: u16::try_from(number(rest)).unwrap(),
+                waited: Duration::from_secs(20),
+                stranger: None,
+            }),
+            "ended" => Event::Ended(Ok(Count { file: number(rest), wire: number(rest) })),
+            "failed" => Event::Ended(Err(failure(rest))),
+            "after" => {
+                self.now += Duration::from_secs(number(rest));
+                Event::Deadline
+            }
+            "overlong" => Event::Overlong,
+            "drain" => Event::Drain,
+            "gone" => Event::Gone,
+            other => panic!("{}: {other}: unknown event", self.place),
+        };
+        self.quiet();
+        self.session.handle(self.now, event);
+    }
+
+    /// The next action that is no notice.
+    fn next(&mut self) -> Option<String> {
+        loop {
+            let action = self.session.poll_action()?;
+            match &action {
+                Action::Notice(_) => {}
+                Action::Reply(reply) => {
+                    return Some(format!("S {}", String::from_utf8_lossy(&reply.to_bytes())));
+                }
+                other => return Some(format!("> {other:?}")),
+            }
+        }
+    }
+
+    /// Everything that was done has been named.
+    fn quiet(&mut self) {
+        if let Some(action) = self.next() {
+            panic!("{}: the trace does not name {action}", self.place);
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        match line.split_at(line.len().min(2)) {
+            ("C ", text) => {
+                self.quiet();
+                assert!(self.session.wants_command(), "{}: the session takes no line now", self.place);
+                self.session.handle(self.now, Event::Line(text.as_bytes()));
+            }
+            ("< ", text) => self.event(text),
+            ("S " | "> ", _) => {
+                let action = self.next().unwrap_or_else(|| panic!("{}: nothing was done", self.place));
+                let lines: Vec<&str> = action.trim_end().split("\r\n").collect();
+                let shown = if line.starts_with("S ") { lines.join(" / ") } else { action.clone() };
+                assert!(shown.starts_with(line), "{}: {shown}", self.place);
+            }
+            _ => panic!("{}: not a line of a trace", self.place),
+        }
+    }
+}
+
+#[test]
+fn traces() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/session");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut play = None;
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+            if let Some(options) = line.strip_prefix("== ") {
+                if let Some(mut play) = play.replace(Play::new(options)) {
+                    play.quiet();
+                }
+            } else if !line.is_empty() && !line.starts_with('#') {
+                let play = play.get_or_insert_with(|| Play::new(""));
+                play.place =
+                    format!("{}:{}: {line}", path.file_name().unwrap().to_string_lossy(), number + 1);
+                play.line(line);
+                count += 1;
+            }
+        }
+        play.unwrap().quiet();
+    }
+    assert!(count > 200, "only {count} lines of trace");
+}
