@@ -232,6 +232,12 @@ impl Session {
         }
     }
 
+    /// The level of the next data connection, so that a driver can shake hands before the command comes.
+    #[must_use]
+    pub fn data_protection(&self) -> Protection {
+        self.core.secure.data()
+    }
+
     /// Whether the session has said its last word: the driver closes when the queue is empty.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -1,0 +1,62 @@
+//! Who may log in, and what a login yields.
+//!
+//! An [`Authenticator`] turns credentials into an [`Account`]: rights and a file system. [`Users`] keeps accounts
+//! with argon2id hashes. Failed logins are slowed down for everyone ([`throttle`]). Not here: which command may be
+//! used before login, which is the session's business.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ftp_proto::value::text::Text;
+
+use crate::storage::Storage;
+
+pub mod throttle;
+mod users;
+
+pub use ftp_proto::session::{Credentials, Denied, Rights};
+pub use users::{Transport, User, UserError, Users, hash_password};
+
+/// A login that is to be checked.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// What the client gave.
+    pub credentials: &'a Credentials,
+    /// Where it comes from.
+    pub peer: IpAddr,
+}
+
+/// What a login yields.
+#[derive(Clone)]
+pub struct Account {
+    /// What the user may do.
+    pub rights: Rights,
+    /// The file system of this user.
+    pub storage: Arc<dyn Storage>,
+    /// Text of the 230 reply.
+    pub welcome: Option<Text>,
+    /// The most sessions this user may have at once.
+    pub sessions: Option<usize>,
+}
+
+impl Account {
+    /// An account with those rights on that file system.
+    #[must_use]
+    pub fn new(rights: Rights, storage: Arc<dyn Storage>) -> Self {
+        Self { rights, storage, welcome: None, sessions: None }
+    }
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Account").field("rights", &self.rights.letters()).finish_non_exhaustive()
+    }
+}
+
+/// Checks logins.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// The account, or why there is none. It should take as long for an unknown user as for a wrong password.
+    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied>;
+}

@@ -1,0 +1,172 @@
+//! Accounts with argon2id hashes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::auth::{Account, Attempt, Authenticator, Denied};
+
+/// Passwords that are verified at once; each takes 19 MiB and some tens of milliseconds of a core.
+const VERIFICATIONS_MAX: usize = 2;
+
+/// Whether a user may log in without TLS where the server permits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// As the server's policy says.
+    #[default]
+    Any,
+    /// Over TLS only.
+    TlsOnly,
+}
+
+/// One user.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The argon2id hash of the password in PHC form; `None` lets any password in (anonymous).
+    pub hash: Option<String>,
+    /// What a login yields.
+    pub account: Account,
+    /// Whether TLS is needed.
+    pub transport: Transport,
+}
+
+/// Why a user cannot be added.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UserError {
+    /// The hash is no PHC string of argon2id.
+    #[error("the password hash is not an argon2id string; `ftp-server hash-password` makes one")]
+    Hash,
+    /// Hashing failed.
+    #[error("the password cannot be hashed: {0}")]
+    Hashing(String),
+}
+
+/// A fixed set of users.
+#[derive(Debug)]
+pub struct Users {
+    users: HashMap<Vec<u8>, User>,
+    /// Verified in place of the hash of a user who does not exist, so that both take the same time.
+    decoy: String,
+    verifications: Semaphore,
+}
+
+/// argon2id with the parameters that OWASP gives first: 19 MiB, 2 passes, 1 lane.
+fn argon2() -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
+}
+
+/// The argon2id string of a password.
+///
+/// # Errors
+/// [`UserError::Hashing`] if the password is longer than argon2 takes.
+pub fn hash_password(password: &[u8]) -> Result<String, UserError> {
+    let salt = SaltString::generate(&mut OsRng);
+    let hash = argon2().hash_password(password, &salt);
+    hash.map(|hash| hash.to_string()).map_err(|error| UserError::Hashing(error.to_string()))
+}
+
+impl Users {
+    /// No users.
+    ///
+    /// # Errors
+    /// [`UserError::Hashing`] if argon2 cannot run here.
+    pub fn new() -> Result<Self, UserError> {
+        let decoy = hash_password(b"decoy")?;
+        Ok(Self { users: HashMap::new(), decoy, verifications: Semaphore::new(VERIFICATIONS_MAX) })
+    }
+
+    /// Adds a user; an earlier one of the same name is replaced.
+    ///
+    /// # Errors
+    /// [`UserError::Hash`] if the hash cannot be read.
+    pub fn add(&mut self, name: impl Into<Vec<u8>>, user: User) -> Result<(), UserError> {
+        if let Some(hash) = &user.hash {
+            let parsed = PasswordHash::new(hash).map_err(|_| UserError::Hash)?;
+            if parsed.algorithm.as_str() != "argon2id" {
+                return Err(UserError::Hash);
+            }
+        }
+        self.users.insert(name.into(), user);
+        Ok(())
+    }
+
+    /// A user with a password in clear, for programs that embed a server.
+    ///
+    /// # Errors
+    /// [`UserError::Hashing`] if the password cannot be hashed.
+    pub fn with(mut self, name: &str, password: &str, account: Account) -> Result<Self, UserError> {
+        let hash = Some(hash_password(password.as_bytes())?);
+        self.add(name, User { hash, account, transport: Transport::Any })?;
+        Ok(self)
+    }
+
+    async fn verify(&self, hash: &str, password: &[u8]) -> bool {
+        let Ok(_permit) = self.verifications.acquire().await else { return false };
+        let (hash, password) = (hash.to_owned(), password.to_vec());
+        let verified = tokio::task::spawn_blocking(move || {
+            PasswordHash::new(&hash).is_ok_and(|hash| argon2().verify_password(&password, &hash).is_ok())
+        });
+        verified.await.unwrap_or(false)
+    }
+}
+
+#[async_trait]
+impl Authenticator for Users {
+    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
+        let password = attempt.credentials.password.reveal();
+        let Some(user) = self.users.get(attempt.credentials.user.as_bytes()) else {
+            self.verify(&self.decoy, password).await;
+            return Err(Denied::Credentials);
+        };
+        if user.transport == Transport::TlsOnly && attempt.credentials.tls.is_none() {
+            return Err(Denied::TlsOnly);
+        }
+        match &user.hash {
+            Some(hash) if !self.verify(hash, password).await => Err(Denied::Credentials),
+            _ => Ok(user.account.clone()),
+        }
+    }
+}
+
+#[async_trait]
+impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
+    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
+        (**self).authenticate(attempt).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Credentials, Rights};
+    use crate::storage::MemoryStorage;
+    use ftp_proto::value::text::{Password, Username};
+
+    async fn try_login(users: &Users, name: &str, password: &str) -> Result<(), Denied> {
+        let user = Username::new(name).unwrap();
+        let credentials =
+            Credentials { host: None, user, password: Password::new(password).unwrap(), tls: None };
+        let attempt = Attempt { credentials: &credentials, peer: "192.0.2.1".parse().unwrap() };
+        users.authenticate(&attempt).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn passwords_count_to_the_last_octet() {
+        let account = || Account::new(Rights::READ_ONLY, Arc::new(MemoryStorage::new()));
+        let mut users = Users::new().unwrap().with("me", " se:cret ", account()).unwrap();
+        assert_eq!(try_login(&users, "me", " se:cret ").await, Ok(()));
+        assert_eq!(try_login(&users, "me", "se:cret").await, Err(Denied::Credentials));
+        assert_eq!(try_login(&users, "you", " se:cret ").await, Err(Denied::Credentials));
+        let open = User { hash: None, account: account(), transport: Transport::TlsOnly };
+        users.add("anonymous", open).unwrap();
+        assert_eq!(try_login(&users, "anonymous", "x").await, Err(Denied::TlsOnly));
+        let broken = User { hash: Some("plain".into()), account: account(), transport: Transport::Any };
+        assert_eq!(users.add("x", broken), Err(UserError::Hash));
+    }
+}

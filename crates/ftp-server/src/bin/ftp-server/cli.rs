@@ -1,0 +1,119 @@
+//! The command line. Its words are scripted by others: they stay.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ftp_server::config::PortRange;
+
+/// FTP, explicit and implicit FTPS server that never leaves a broken file behind.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a folder, or what a configuration says
+    Serve(ServeArgs),
+    /// Say what a configuration means and what is wrong with it
+    Check(CheckArgs),
+    /// Read a password and print the argon2id string for the configuration
+    HashPassword,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// `refuse` or `allow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Plain {
+    /// Logins need TLS
+    Refuse,
+    /// Logins and data in clear are permitted beside TLS
+    Allow,
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Active {
+    /// PORT and EPRT are taken
+    On,
+    /// Passive mode only
+    Off,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// A user of the command line.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedPassword {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+fn named_password(text: &str) -> Result<NamedPassword, String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok(NamedPassword { name: name.to_owned(), password: password.to_owned() })
+        }
+        _ => Err("expected NAME:PASSWORD, both not empty".to_owned()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "expected ADDR:PORT with an IP address, as in 0.0.0.0:21 or [::]:3021".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The folder to serve; not needed with --config
+    pub(crate) root: Option<PathBuf>,
+    /// Configuration file; what stands on the command line comes on top
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A user of ROOT with all rights; repeatable. Without one, user `ftp` gets a random password
+    #[arg(long, value_name = "NAME:PASSWORD", value_parser = named_password)]
+    pub(crate) user: Vec<NamedPassword>,
+    /// Listen for explicit FTPS (and plain FTP where allowed); repeatable
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    pub(crate) explicit: Vec<SocketAddr>,
+    /// Listen for implicit FTPS; repeatable
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    pub(crate) implicit: Vec<SocketAddr>,
+    /// Whether logins and data in clear are permitted [default: refuse]
+    #[arg(long, value_enum)]
+    pub(crate) plain: Option<Plain>,
+    /// Ports of passive mode [default: 40000-50000]
+    #[arg(long, value_name = "LOW-HIGH")]
+    pub(crate) passive_ports: Option<PortRange>,
+    /// Public IPv4 address to announce for passive mode, behind NAT
+    #[arg(long, value_name = "IP")]
+    pub(crate) passive_address: Option<Ipv4Addr>,
+    /// Whether active mode is taken [default: on]
+    #[arg(long, value_enum)]
+    pub(crate) active: Option<Active>,
+    /// Certificate chain
+    #[arg(long, value_name = "PEM", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Key of the certificate
+    #[arg(long, value_name = "PEM", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Form of the log, which goes to standard error; RUST_LOG sets its level
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) log: LogFormat,
+}

@@ -1,0 +1,27 @@
+//! The daemon: `ftp-server serve`, `check`, `hash-password`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+mod hash;
+mod identity;
+mod serve;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::serve(&args),
+        Command::Check(args) => serve::check(&args),
+        Command::HashPassword => hash::hash_password(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ftp-server: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

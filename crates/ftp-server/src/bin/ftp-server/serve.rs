@@ -1,0 +1,390 @@
+//! `ftp-server serve` and `ftp-server check`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use ftp_server::auth::{Account, Attempt, Authenticator, Denied, Rights, Users};
+use ftp_server::config::{Config, Problem, Toggle, read_certificate};
+use ftp_server::proto::session::Plain as PlainLogins;
+use ftp_server::server::ServeError;
+use ftp_server::storage::LocalStorage;
+use ftp_server::tls::Tls;
+use ftp_server::{Builder, Server};
+use rand::distr::{Alphanumeric, SampleString};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Active, CheckArgs, LogFormat, NamedPassword, Plain, ServeArgs};
+use crate::identity;
+
+/// The ports of the four profiles: the standard ones need privilege, the others do not.
+const EXPLICIT: [u16; 2] = [21, 3021];
+const IMPLICIT: [u16; 2] = [990, 3990];
+
+/// Threads that wait for disks and verify passwords.
+const BLOCKING_THREADS: usize = 64;
+
+/// The users of the moment; SIGHUP puts others in their place.
+struct CurrentUsers(RwLock<Arc<Users>>);
+
+#[async_trait]
+impl Authenticator for CurrentUsers {
+    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
+        let users = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        users.authenticate(attempt).await
+    }
+}
+
+/// A configuration and the text it came from.
+struct Settings {
+    config: Config,
+    text: String,
+    file: Option<PathBuf>,
+}
+
+fn read_settings(file: Option<&Path>) -> Result<Settings, String> {
+    let Some(file) = file else {
+        return Ok(Settings { config: Config::default(), text: String::new(), file: None });
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let config = Config::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Settings { config, text, file: Some(file.to_owned()) })
+}
+
+impl Settings {
+    /// What the command line says comes on top.
+    fn overlay(&mut self, args: &ServeArgs) {
+        let config = &mut self.config;
+        if !args.explicit.is_empty() || !args.implicit.is_empty() {
+            config.listen.explicit.clone_from(&args.explicit);
+            config.listen.implicit.clone_from(&args.implicit);
+        }
+        if let Some(plain) = args.plain {
+            config.policy.plain.0 =
+                if plain == Plain::Allow { PlainLogins::Allow } else { PlainLogins::Refuse };
+        }
+        if let Some(ports) = &args.passive_ports {
+            *config.passive.ports.get_mut() = ports.clone();
+        }
+        config.passive.address = args.passive_address.or(config.passive.address);
+        if let Some(active) = args.active {
+            config.policy.active = Some(if active == Active::On { Toggle::On } else { Toggle::Off });
+        }
+    }
+
+    fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "command line".to_owned(), |file| file.display().to_string())
+    }
+
+    /// The accounts of the file and of the command line, and the folders to sweep.
+    fn users(
+        &self,
+        root: Option<&Path>,
+        named: &[NamedPassword],
+    ) -> Result<(Users, Vec<LocalStorage>), String> {
+        let all = |problems: Vec<Problem>| {
+            let lines: Vec<String> =
+                problems.iter().map(|problem| format!("{}: {problem}", self.name())).collect();
+            lines.join("\n")
+        };
+        let (mut users, mut folders) = self.config.users(&self.text).map_err(all)?;
+        if let Some(root) = root {
+            let folder = LocalStorage::new(root, self.config.storage())
+                .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
+            for user in named {
+                let account = Account::new(Rights::ALL, Arc::new(folder.clone()));
+                users = users.with(&user.name, &user.password, account).map_err(|error| error.to_string())?;
+            }
+            folders.push(folder);
+        }
+        Ok((users, folders))
+    }
+}
+
+/// Where the certificate and its key are.
+fn certificate_files(settings: &Settings, args: &ServeArgs) -> Result<(PathBuf, PathBuf), String> {
+    let tls = &settings.config.tls;
+    match (&args.cert, &args.key, &tls.cert, &tls.key) {
+        (Some(cert), Some(key), ..) => Ok((cert.clone(), key.clone())),
+        (_, _, Some(cert), Some(key)) => Ok((cert.get_ref().clone(), key.get_ref().clone())),
+        (_, _, None, None) => identity::self_signed(&identity::state_folder()?),
+        _ => Err(format!("{}: [tls] needs both cert and key", settings.name())),
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// `ftp-server serve`
+pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, String> {
+    start_log(args.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime.block_on(run(args))?;
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is served, and what has to be printed about it.
+struct Plan {
+    settings: Settings,
+    named: Vec<NamedPassword>,
+    /// The password that was made up, to be shown once.
+    made_up: Option<NamedPassword>,
+    files: (PathBuf, PathBuf),
+}
+
+fn plan(args: &ServeArgs) -> Result<Plan, String> {
+    if args.root.is_none() && args.config.is_none() {
+        return Err("what is to be served? Give a folder, or --config FILE".to_owned());
+    }
+    if args.root.is_none() && !args.user.is_empty() {
+        return Err("--user names a user of ROOT, and there is no ROOT: give a folder".to_owned());
+    }
+    let mut settings = read_settings(args.config.as_deref())?;
+    settings.overlay(args);
+    let mut named = args.user.clone();
+    let made_up = (args.root.is_some() && named.is_empty()).then(|| {
+        let password = Alphanumeric.sample_string(&mut rand::rng(), 16);
+        NamedPassword { name: "ftp".to_owned(), password }
+    });
+    named.extend(made_up.clone());
+    let files = certificate_files(&settings, args)?;
+    Ok(Plan { settings, named, made_up, files })
+}
+
+async fn run(args: &ServeArgs) -> Result<(), String> {
+    let plan = plan(args)?;
+    let config = &plan.settings.config;
+    let (chain, key) = read_certificate(&plan.files.0, &plan.files.1)?;
+    let fingerprint = chain.first().map(identity::fingerprint).unwrap_or_default();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = Tls::new(provider, chain, key, config.tls.data_session.0).map_err(|error| error.to_string())?;
+    let tls = Arc::new(tls);
+    let (users, folders) = plan.settings.users(args.root.as_deref(), &plan.named)?;
+    let users = Arc::new(CurrentUsers(RwLock::new(Arc::new(users))));
+    for warning in config
+        .warnings(&plan.settings.text)
+        .iter()
+        .filter(|_| args.root.is_none() || args.passive_ports.is_some())
+    {
+        tracing::warn!("{}: {warning}", plan.settings.name());
+    }
+    let server = bind(&plan.settings, &users, &tls).await?;
+    announce(args, &plan, &server, &fingerprint);
+    tokio::spawn(async move {
+        for folder in folders {
+            match folder.sweep().await {
+                0 => {}
+                removed => tracing::info!(removed, "uploads of an earlier run were removed"),
+            }
+        }
+    });
+    tokio::spawn(reload_on_hangup(args.config.clone(), args.root.clone(), plan, users, tls));
+    server.run(stop_signal()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The listeners: those that were asked for, or the standard ones as far as this user may bind them.
+async fn bind(settings: &Settings, users: &Arc<CurrentUsers>, tls: &Arc<Tls>) -> Result<Server, String> {
+    let config = &settings.config;
+    let builder = || -> Builder {
+        Server::builder(Arc::clone(users))
+            .policy(config.policy())
+            .options(config.options())
+            .limits(config.limits())
+            .tls(Arc::clone(tls))
+            .passive_ports(config.passive.ports.get_ref().0.clone())
+    };
+    let asked = !config.listen.explicit.is_empty() || !config.listen.implicit.is_empty();
+    if asked || settings.file.is_some() {
+        let with =
+            config.listen.explicit.iter().fold(builder(), |builder, address| builder.explicit(*address));
+        let with = config.listen.implicit.iter().fold(with, |builder, address| builder.implicit(*address));
+        return with.bind().await.map_err(|error| hint(&error));
+    }
+    let any = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    let profiles = |index: std::ops::Range<usize>| {
+        let explicit = EXPLICIT.get(index.clone()).unwrap_or_default().iter();
+        let with = explicit.fold(builder(), |builder, port| builder.explicit(any(*port)));
+        IMPLICIT
+            .get(index)
+            .unwrap_or_default()
+            .iter()
+            .fold(with, |builder, port| builder.implicit(any(*port)))
+    };
+    match profiles(0..2).bind().await {
+        Ok(server) => Ok(server),
+        Err(ServeError::Bind(address, error))
+            if EXPLICIT[0] == address.port() || IMPLICIT[0] == address.port() =>
+        {
+            tracing::warn!(
+                "port {} cannot be used ({error}); serving 3021 and 3990. Ports 21 and 990 need root or CAP_NET_BIND_SERVICE.",
+                address.port()
+            );
+            profiles(1..2).bind().await.map_err(|error| hint(&error))
+        }
+        Err(error) => Err(hint(&error)),
+    }
+}
+
+/// What to do about an error of the start.
+fn hint(error: &ServeError) -> String {
+    match error {
+        ServeError::Bind(address, cause) if cause.kind() == std::io::ErrorKind::AddrInUse => {
+            format!("{error}. Another program has port {}: stop it, or give another address.", address.port())
+        }
+        ServeError::Bind(address, cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+            format!(
+                "{error}. Ports below 1024 need root or CAP_NET_BIND_SERVICE; {} works without.",
+                address.port().saturating_add(3000)
+            )
+        }
+        ServeError::NoListener => {
+            format!("{error}: [listen] explicit = [\"0.0.0.0:21\"], or --explicit 0.0.0.0:3021")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Prints what a person needs to connect.
+fn announce(args: &ServeArgs, plan: &Plan, server: &Server, fingerprint: &str) {
+    let config = &plan.settings.config;
+    let explicit = config.listen.explicit.len();
+    let asked = explicit + config.listen.implicit.len() > 0;
+    let addresses = server.addresses();
+    let split = if asked { explicit } else { addresses.len() / 2 };
+    let (explicit, implicit) = addresses.split_at(split.min(addresses.len()));
+    let plain = if config.policy.plain.0 == PlainLogins::Allow {
+        "plain FTP and explicit FTPS"
+    } else {
+        "explicit FTPS"
+    };
+    if let Some(root) = &args.root {
+        println!("Serving {}", root.display());
+    }
+    explicit.iter().for_each(|address| println!("  {plain:<28} {address}"));
+    implicit.iter().for_each(|address| println!("  {:<28} {address}", "implicit FTPS"));
+    println!("  {:<28} {}", "passive ports (open these)", config.passive.ports.get_ref());
+    println!("  {:<28} {}", "certificate", plan.files.0.display());
+    println!("  {:<28} {fingerprint}", "SHA-256 fingerprint");
+    if let Some(user) = &plan.made_up {
+        println!("  {:<28} {}", "user", user.name);
+        println!("  {:<28} {}", "password (made now)", user.password);
+    }
+    let Some(user) = plan.named.first() else { return };
+    let at = |address: &SocketAddr| {
+        let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+        SocketAddr::new(ip, address.port())
+    };
+    let quoted = format!("{}:{}", user.name, user.password).replace('\'', "'\\''");
+    let trust = format!("--cacert '{}'", plan.files.0.display());
+    println!("\nTry it:");
+    if let Some(address) = explicit.last() {
+        println!("  curl --ssl-reqd {trust} --user '{quoted}' -T FILE ftp://{}/", at(address));
+        println!("  curl --ssl-reqd {trust} --user '{quoted}' ftp://{}/", at(address));
+    } else if let Some(address) = implicit.last() {
+        println!("  curl {trust} --user '{quoted}' -T FILE ftps://{}/", at(address));
+    }
+    println!();
+}
+
+/// Completes at SIGTERM and SIGINT.
+async fn stop_signal() {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught: the server runs until it is killed");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: transfers may end, nothing new begins");
+}
+
+/// At SIGHUP reads certificate and users anew; what is wrong is said, and the old ones stay.
+async fn reload_on_hangup(
+    file: Option<PathBuf>,
+    root: Option<PathBuf>,
+    plan: Plan,
+    users: Arc<CurrentUsers>,
+    tls: Arc<Tls>,
+) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let certificate = read_certificate(&plan.files.0, &plan.files.1)
+            .and_then(|(chain, key)| tls.replace(chain, key).map_err(|error| error.to_string()));
+        match certificate {
+            Ok(()) => tracing::info!("certificate read anew"),
+            Err(error) => tracing::error!("the old certificate stays: {error}"),
+        }
+        let fresh =
+            read_settings(file.as_deref()).and_then(|settings| settings.users(root.as_deref(), &plan.named));
+        match fresh {
+            Ok((fresh, _)) => {
+                *users.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+                tracing::info!("users read anew");
+            }
+            Err(error) => tracing::error!("the old users stay: {error}"),
+        }
+    }
+}
+
+/// `ftp-server check`: 0 if the configuration can be served, 1 if not.
+pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
+    let settings = read_settings(Some(&args.config))?;
+    let config = &settings.config;
+    let mut wrong = Vec::new();
+    match (&config.tls.cert, &config.tls.key) {
+        (Some(cert), Some(key)) => wrong.extend(read_certificate(cert.get_ref(), key.get_ref()).err()),
+        (None, None) => {}
+        _ => wrong.push("[tls] needs both cert and key".to_owned()),
+    }
+    if config.listen.explicit.is_empty() && config.listen.implicit.is_empty() {
+        wrong.push(hint(&ServeError::NoListener));
+    }
+    if let Err(problems) = config.users(&settings.text) {
+        wrong.extend(problems.iter().map(ToString::to_string));
+    }
+    let plain = config.policy.plain.0 == PlainLogins::Allow;
+    let word = |yes: bool, no: &'static str, otherwise: &'static str| if yes { otherwise } else { no };
+    for address in &config.listen.explicit {
+        println!("listens at {address} for {}", word(plain, "explicit FTPS", "plain FTP and explicit FTPS"));
+    }
+    config.listen.implicit.iter().for_each(|address| println!("listens at {address} for implicit FTPS"));
+    println!("logins in clear are {}", word(plain, "refused", "allowed"));
+    println!(
+        "data in clear within TLS sessions are {}",
+        word(config.tls.clear_data == Toggle::On, "refused", "allowed")
+    );
+    println!("passive ports {} have to be open", config.passive.ports.get_ref());
+    match config.passive.address {
+        Some(address) => println!("PASV announces {address}"),
+        None => println!("PASV announces the address that the client connected to"),
+    }
+    println!("uploads count as stored when: {:?}", config.storage.durability.0);
+    for user in &config.user {
+        let user = user.get_ref();
+        let rights = user.rights.as_ref().map_or("elradfmwMT", |rights| rights.get_ref().as_str());
+        println!("user {} in {} may {rights}", user.name.get_ref(), user.home.get_ref().display());
+    }
+    config.warnings(&settings.text).iter().for_each(|warning| println!("warning: {warning}"));
+    wrong.iter().for_each(|problem| eprintln!("{}: {problem}", settings.name()));
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

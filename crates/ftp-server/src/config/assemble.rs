@@ -1,0 +1,221 @@
+//! From a configuration to a server: users and their folders, certificates, rules.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftp_proto::session::{DataProtection, Policy, Rights, Switch};
+use ftp_proto::value::text::Text;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::auth::{Account, Transport, User, Users};
+use crate::config::{Config, Toggle, UserSection, line_of, seconds};
+use crate::server::{Limits, Options};
+use crate::storage::{LocalOptions, LocalStorage};
+use toml::Spanned;
+
+/// Something in a configuration that cannot work, or will surprise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The line of the file, from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// What is wrong, and what would be right.
+    pub text: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => formatter.write_str(&self.text),
+            line => write!(formatter, "line {line}: {}", self.text),
+        }
+    }
+}
+
+/// A certificate chain and its key out of PEM files.
+///
+/// # Errors
+/// Which file cannot be read, or holds no certificate or key.
+pub fn read_certificate(
+    cert: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let wrong = |path: &Path, error: rustls::pki_types::pem::Error| format!("{}: {error}", path.display());
+    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| wrong(cert, error))?;
+    if chain.is_empty() {
+        return Err(format!("{}: there is no certificate in this file; it wants PEM", cert.display()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
+    Ok((chain, key))
+}
+
+impl Config {
+    /// The rules of the protocol.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let defaults = Policy::default();
+        let switch = |toggle| if toggle == Toggle::On { Switch::On } else { Switch::Off };
+        Policy {
+            greeting: self.policy.greeting.as_deref().map_or(defaults.greeting, Text::from),
+            plain: self.policy.plain.0,
+            data_protection: match self.tls.clear_data {
+                Toggle::On => DataProtection::Optional,
+                Toggle::Off => DataProtection::Required,
+            },
+            active: switch(self.policy.active.unwrap_or(Toggle::On)),
+            clear_control: switch(self.tls.clear_control),
+            hosts: self.policy.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            idle: Duration::from_secs(self.limits.idle),
+            login_time: Duration::from_secs(self.limits.login_time),
+            accept: Duration::from_secs(self.limits.accept),
+            connect: Duration::from_secs(self.limits.connect),
+            attempts: self.limits.attempts,
+            ..defaults
+        }
+    }
+
+    /// Times and sizes.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            line_max: self.limits.line,
+            stall: Duration::from_secs(self.limits.stall),
+            drain: Duration::from_secs(self.limits.drain),
+            login_delay: seconds(self.limits.login_delay),
+            passive_address: self.passive.address,
+        }
+    }
+
+    /// Numbers of sessions.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { sessions: self.limits.sessions, per_address: self.limits.per_address }
+    }
+
+    /// How files are stored.
+    #[must_use]
+    pub fn storage(&self) -> LocalOptions {
+        LocalOptions {
+            durability: self.storage.durability.0,
+            keep_partial: self.storage.keep_partial.0,
+            live: self.storage.live.clone(),
+        }
+    }
+
+    /// The accounts, and the folders behind them.
+    ///
+    /// # Errors
+    /// Every user that cannot be set up, with its line in `text`, which is the file that was parsed.
+    pub fn users(&self, text: &str) -> Result<(Users, Vec<LocalStorage>), Vec<Problem>> {
+        let whole = |error: crate::auth::UserError| vec![Problem { line: 0, text: error.to_string() }];
+        let mut users = Users::new().map_err(whole)?;
+        let (mut problems, mut folders) = (Vec::new(), Vec::new());
+        for section in &self.user {
+            let section = section.get_ref();
+            let added = self.user(section, text).and_then(|(user, folder)| {
+                folders.push(folder);
+                let at = section.password.span().start;
+                users
+                    .add(section.name.get_ref().as_bytes(), user)
+                    .map_err(|error| problem(text, at, error.to_string()))
+            });
+            problems.extend(added.err());
+        }
+        if let Some(anonymous) = &self.anonymous {
+            let anonymous = anonymous.get_ref();
+            match self.folder(&anonymous.home, text) {
+                Ok(folder) => {
+                    let mut account = Account::new(Rights::READ_ONLY, Arc::new(folder.clone()));
+                    account.sessions = anonymous.sessions.or(self.limits.per_user);
+                    folders.push(folder);
+                    for name in ["anonymous", "ftp"] {
+                        let user = User { hash: None, account: account.clone(), transport: Transport::Any };
+                        users.add(name, user).map_err(whole)?;
+                    }
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok((users, folders)) } else { Err(problems) }
+    }
+
+    fn user(&self, section: &UserSection, text: &str) -> Result<(User, LocalStorage), Problem> {
+        let folder = self.folder(&section.home, text)?;
+        let rights = match &section.rights {
+            None => Rights::ALL,
+            Some(letters) => Rights::parse(letters.get_ref()).map_err(|letter| {
+                let why = format!("{letter:?} is no right: the letters are elradfmwMT");
+                problem(text, letters.span().start, why)
+            })?,
+        };
+        let mut account = Account::new(rights, Arc::new(folder.clone()));
+        account.sessions = section.sessions.or(self.limits.per_user);
+        let transport = if section.tls_only == Toggle::On { Transport::TlsOnly } else { Transport::Any };
+        let hash = Some(section.password.get_ref().clone());
+        Ok((User { hash, account, transport }, folder))
+    }
+
+    fn folder(&self, home: &Spanned<PathBuf>, text: &str) -> Result<LocalStorage, Problem> {
+        LocalStorage::new(home.get_ref(), self.storage()).map_err(|error| {
+            problem(
+                text,
+                home.span().start,
+                format!("the folder {} cannot be used: {error}", home.get_ref().display()),
+            )
+        })
+    }
+
+    /// What is legal and will surprise: fewer passive ports than sessions, and the like.
+    #[must_use]
+    pub fn warnings(&self, text: &str) -> Vec<Problem> {
+        let mut warnings = Vec::new();
+        let ports = self.passive.ports.get_ref().0.len();
+        if ports < self.limits.per_address.min(self.limits.sessions) {
+            let why = format!(
+                "{ports} passive ports are fewer than the {} sessions that one address may have: some transfers will get 425",
+                self.limits.per_address.min(self.limits.sessions)
+            );
+            warnings.push(problem(text, self.passive.ports.span().start, why));
+        }
+        if self.user.is_empty() && self.anonymous.is_none() {
+            warnings.push(Problem { line: 0, text: "there are no users: nobody can log in".to_owned() });
+        }
+        warnings
+    }
+}
+
+fn problem(text: &str, offset: usize, why: String) -> Problem {
+    Problem { line: line_of(text, offset), text: why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_broken_user_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = crate::auth::hash_password(b"x").unwrap();
+        let home = folder.path().display();
+        let text = format!(
+            "[[user]]\nname = \"a\"\npassword = \"{hash}\"\nhome = \"/no/such/folder\"\n\
+             [[user]]\nname = \"b\"\npassword = \"secret\"\nhome = \"{home}\"\n\
+             [[user]]\nname = \"c\"\npassword = \"{hash}\"\nhome = \"{home}\"\nrights = \"elx\"\n\
+             [[user]]\nname = \"d\"\npassword = \"{hash}\"\nhome = \"{home}\"\n"
+        );
+        let config = Config::parse(&text).unwrap();
+        let problems = config.users(&text).unwrap_err();
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 7, 13]);
+    }
+
+    #[test]
+    fn too_few_ports_are_a_warning() {
+        let text = "[passive]\nports = \"40000-40009\"\n[anonymous]\nhome = \"/tmp\"\n";
+        let warnings = Config::parse(text).unwrap().warnings(text);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].to_string().starts_with("line 2: 10 passive ports"), "{}", warnings[0]);
+    }
+}

@@ -1,0 +1,216 @@
+//! The data connection: made, perhaps protected, used once, closed.
+//!
+//! ```text
+//! Reserved ──client connects──> Up ──first octets──> Handshaking ──> Secured
+//! Dialled  ──client accepts───> Up
+//! ```
+//!
+//! The server's side of a TLS handshake starts as soon as octets of the client are there, because some clients
+//! shake hands before they send their command; the 150 never waits for it, because most start on the 150.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftp_proto::session::{DataFault, Fault, Protection};
+use ftp_proto::value::text::Text;
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
+
+use crate::ports::Lease;
+use crate::tls::{Belongs, Binding, Tls};
+
+pub(crate) mod active;
+pub(crate) mod digest;
+pub(crate) mod receive;
+pub(crate) mod send;
+
+/// Octets of one buffer between file and connection.
+pub(crate) const BUFFER: usize = 256 << 10;
+
+/// How long a closed connection is read from, so that its last octets are not lost to a RST.
+const LINGER: Duration = Duration::from_secs(5);
+
+type Handshake = Pin<Box<dyn Future<Output = io::Result<TlsStream<TcpStream>>> + Send>>;
+
+/// What a transfer that runs needs to know of the session.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop {
+    /// Set by ABOR, and when the client is gone.
+    signal: watch::Receiver<Go>,
+    /// How long no octet may move.
+    pub(crate) stall: Duration,
+}
+
+/// Whether a transfer goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Go {
+    /// It does.
+    On,
+    /// It stops.
+    Stop,
+}
+
+impl Stop {
+    pub(crate) fn new(signal: watch::Receiver<Go>, stall: Duration) -> Self {
+        Self { signal, stall }
+    }
+
+    /// Whether the transfer is to stop.
+    pub(crate) fn is_set(&self) -> bool {
+        *self.signal.borrow() == Go::Stop
+    }
+}
+
+/// Completes when the transfer is to stop.
+pub(crate) async fn stopped(stop: &mut Stop) {
+    if stop.signal.wait_for(|go| *go == Go::Stop).await.is_err() {
+        // The session is gone, and with it this transfer.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a data connection needs to be protected.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    pub(crate) tls: Arc<Tls>,
+    pub(crate) binding: Binding,
+    pub(crate) resumed: Option<Vec<u8>>,
+}
+
+/// The data connection of a session, as far as it has come. The diagram is in the head of this module.
+#[derive(Default)]
+pub(crate) enum Channel {
+    #[default]
+    None,
+    Reserved(Lease),
+    Up(TcpStream),
+    Handshaking(Handshake),
+    Secured(io::Result<Box<TlsStream<TcpStream>>>),
+}
+
+/// A data connection that is ready for octets.
+#[derive(Debug)]
+pub(crate) enum DataStream {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Channel {
+    /// Whether the TCP connection stands.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Handshaking(_) | Self::Secured(_))
+    }
+
+    /// Takes the next step on its own, if there is one; pending for ever otherwise. Cancel safe.
+    ///
+    /// `guard` is given while PROT P is in force.
+    pub(crate) async fn advance(&mut self, guard: Option<&Guard>) {
+        match (&mut *self, guard) {
+            (Self::Reserved(lease), _) => {
+                *self = match lease.accept().await {
+                    Ok(stream) => {
+                        prepare(&stream);
+                        Self::Up(stream)
+                    }
+                    Err(_) => Self::None,
+                };
+            }
+            (Self::Up(stream), Some(guard)) => {
+                // An error shows when the stream is used.
+                let _ready = stream.readable().await;
+                self.start_handshake(guard);
+            }
+            (Self::Handshaking(handshake), _) => {
+                let done = handshake.await;
+                *self = Self::Secured(done.map(Box::new));
+            }
+            (Self::None | Self::Up(_) | Self::Secured(_), _) => std::future::pending().await,
+        }
+    }
+
+    fn start_handshake(&mut self, guard: &Guard) {
+        if let Self::Up(stream) = std::mem::take(self) {
+            *self = Self::Handshaking(Box::pin(Arc::clone(&guard.tls).data(stream)));
+        }
+    }
+
+    /// The connection at the level that PROT asks for.
+    pub(crate) async fn finish(
+        mut self,
+        protection: Protection,
+        guard: Option<&Guard>,
+    ) -> Result<DataStream, Fault> {
+        let guard = match (protection, self) {
+            (Protection::Clear, Self::Up(stream)) => return Ok(DataStream::Clear(stream)),
+            (Protection::Clear, _) => {
+                return Err(Fault::Handshake(Text::from("PROT was changed during the handshake")));
+            }
+            (Protection::Private, channel) => {
+                self = channel;
+                guard.ok_or_else(|| Fault::Handshake(Text::from("TLS is not in use")))?
+            }
+        };
+        if matches!(self, Self::Up(_)) {
+            self.start_handshake(guard);
+        }
+        if let Self::Handshaking(handshake) = self {
+            self = Self::Secured(handshake.await.map(Box::new));
+        }
+        let Self::Secured(done) = self else { return Err(Fault::Broken(Text::from("connection lost"))) };
+        let stream = done.map_err(|error| Fault::Handshake(Text::clean(error.to_string())))?;
+        let resumed = guard.resumed.as_deref();
+        match guard.tls.belongs(stream.get_ref().1, guard.binding, resumed) {
+            Belongs::Here => Ok(DataStream::Tls(stream)),
+            Belongs::Elsewhere => Err(Fault::ForeignSession),
+        }
+    }
+
+    /// Why nobody came to the passive port.
+    pub(crate) fn nobody_came(&self, waited: Duration) -> DataFault {
+        match self {
+            Self::Reserved(lease) => {
+                DataFault::NobodyCame { port: lease.port(), waited, stranger: lease.stranger() }
+            }
+            _ => DataFault::Lost,
+        }
+    }
+}
+
+/// Options of every data connection.
+pub(crate) fn prepare(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    // Without an option the connection works all the same, only less well.
+    let _refused = socket.set_keepalive(true);
+    let _refused = socket.set_tcp_nodelay(true);
+}
+
+/// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.
+pub(crate) fn close_gently(mut stream: TcpStream) {
+    tokio::spawn(async move {
+        let mut void = [0; 4096];
+        let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };
+        let _late = tokio::time::timeout(LINGER, drain).await;
+    });
+}
+
+/// An error of a data connection in words.
+pub(crate) fn broken(error: &io::Error) -> Fault {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Fault::Truncated;
+    }
+    Fault::Broken(Text::clean(error.to_string()))
+}
+
+/// The address a passive port is announced with.
+pub(crate) fn announced(lease: &Lease, local: SocketAddr, fixed: Option<std::net::Ipv4Addr>) -> SocketAddr {
+    match (fixed, local) {
+        (Some(fixed), SocketAddr::V4(_)) => SocketAddr::from((fixed, lease.port())),
+        _ => SocketAddr::new(local.ip(), lease.port()),
+    }
+}

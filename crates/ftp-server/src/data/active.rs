@@ -1,0 +1,29 @@
+//! Active mode: the server connects to the client, from the address of the control connection.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ftp_proto::session::DataFault;
+use ftp_proto::value::text::Text;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::data::prepare;
+
+/// Connects from `local` to `to`, with a time limit of its own: the kernel's is over two minutes.
+pub(crate) async fn dial(local: IpAddr, to: SocketAddr, within: Duration) -> Result<TcpStream, DataFault> {
+    let connecting = async {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind((local, 0).into())?;
+        socket.connect(to).await
+    };
+    match tokio::time::timeout(within, connecting).await {
+        Ok(Ok(stream)) => {
+            prepare(&stream);
+            Ok(stream)
+        }
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Err(DataFault::Refused(to)),
+        Ok(Err(error)) => Err(DataFault::Unreachable(to, Text::clean(error.to_string()))),
+        Err(_) => Err(DataFault::TimedOut(to, within)),
+    }
+}

@@ -1,0 +1,179 @@
+//! Downloads: a file or a listing to the data connection.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ftp_proto::data::{Coding, Encoder};
+use ftp_proto::listing::{mlsx, names, unix};
+use ftp_proto::session::{Count, Fault, Format};
+use ftp_proto::value::facts::{Entry, Perm};
+use ftp_proto::value::time::TimeVal;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use crate::data::{BUFFER, DataStream, Stop, broken, close_gently, stopped};
+use crate::ports::reset;
+use crate::storage::{Entries, Source, StorageError};
+
+/// Where the octets come from.
+pub(crate) enum Origin {
+    /// A file, and how many of its octets are wanted.
+    File(Box<dyn Source>, Option<u64>),
+    /// A listing.
+    Listing(Listing),
+}
+
+/// A listing that is written page by page.
+pub(crate) struct Listing {
+    entries: Box<dyn Entries>,
+    format: Format,
+    /// What the user may do with entries at most.
+    perm: Perm,
+    now: TimeVal,
+}
+
+impl Listing {
+    pub(crate) fn new(entries: Box<dyn Entries>, format: Format, perm: Perm) -> Self {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        Self { entries, format, perm, now: TimeVal::from_unix(i64::try_from(seconds).unwrap_or(0)) }
+    }
+
+    /// The lines of the next page; none at the end.
+    async fn next_lines(&mut self, mut out: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let page = self.entries.next_page().await?;
+        page.into_iter().for_each(|entry| self.write(entry, &mut out));
+        Ok(out)
+    }
+
+    fn write(&self, mut entry: Entry, out: &mut Vec<u8>) {
+        entry.facts.perm = entry.facts.perm.intersection(self.perm);
+        match &self.format {
+            Format::Names(prefix) => names::write(prefix, &entry.name, out),
+            Format::Unix => unix::write(&entry, self.now, out),
+            Format::Facts(set) => mlsx::write_line(&entry, *set, out),
+        }
+    }
+}
+
+impl Origin {
+    /// The next octets in `buffer`, which comes in empty; an empty one is the end.
+    async fn next(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        match self {
+            Self::Listing(listing) => listing.next_lines(buffer).await,
+            Self::File(_, Some(0)) => Ok(buffer),
+            Self::File(source, left) => {
+                let mut data = source.read(buffer).await?;
+                if let Some(left) = left {
+                    let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
+                    data.truncate(wanted);
+                    *left -= data.len() as u64;
+                }
+                Ok(data)
+            }
+        }
+    }
+
+    fn buffer(&self) -> Vec<u8> {
+        match self {
+            Self::Listing(_) => Vec::new(),
+            Self::File(source, left) => {
+                let wanted = left.unwrap_or(u64::MAX).min(source.len()).min(BUFFER as u64);
+                Vec::with_capacity(usize::try_from(wanted).unwrap_or(BUFFER).max(1))
+            }
+        }
+    }
+}
+
+/// Sends everything, then closes; counts as it goes.
+pub(crate) async fn send(
+    mut stream: DataStream,
+    origin: Origin,
+    coding: Coding,
+    mut stop: Stop,
+    count: &mut Count,
+) -> Result<(), Fault> {
+    let stall = stop.stall;
+    let pumped = {
+        let pump = async {
+            match &mut stream {
+                DataStream::Clear(stream) => pump(stream, origin, coding, stall, count).await,
+                DataStream::Tls(stream) => pump(&mut **stream, origin, coding, stall, count).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => Err(Fault::Aborted),
+            done = pump => done,
+        }
+    };
+    let socket = match stream {
+        DataStream::Clear(stream) => stream,
+        DataStream::Tls(stream) => stream.into_inner().0,
+    };
+    match &pumped {
+        Ok(()) => close_gently(socket),
+        // In MODE S an ordinary close would look like the end of the file.
+        Err(_) => reset(&socket),
+    }
+    pumped
+}
+
+/// The next piece is read while this one is sent.
+async fn pump<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut origin: Origin,
+    coding: Coding,
+    stall: Duration,
+    count: &mut Count,
+) -> Result<(), Fault> {
+    let mut encoder = (!coding.is_identity()).then(|| Encoder::new(coding));
+    let mut wire = Vec::new();
+    let first = origin.buffer();
+    let mut piece = origin.next(first).await.map_err(Fault::Storage)?;
+    let mut spare = origin.buffer();
+    while !piece.is_empty() {
+        let octets = match &mut encoder {
+            None => piece.as_slice(),
+            Some(encoder) => {
+                wire.clear();
+                encoder.encode(&piece, &mut wire);
+                wire.as_slice()
+            }
+        };
+        let (sent, next) =
+            tokio::join!(write(stream, octets, stall), origin.next(std::mem::take(&mut spare)));
+        sent?;
+        count.file += piece.len() as u64;
+        count.wire += octets.len() as u64;
+        piece.clear();
+        spare = std::mem::replace(&mut piece, next.map_err(Fault::Storage)?);
+    }
+    if let Some(encoder) = &mut encoder {
+        wire.clear();
+        encoder.finish(&mut wire);
+        write(stream, &wire, stall).await?;
+        count.wire += wire.len() as u64;
+    }
+    // close_notify under TLS, then FIN.
+    let closed = tokio::time::timeout(stall, stream.shutdown()).await.map_err(|_| Fault::Stalled(stall))?;
+    closed.map_err(|error| broken(&error))
+}
+
+/// Writes all of `octets`; fails when none moves for as long as `stall`.
+async fn write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut octets: &[u8],
+    stall: Duration,
+) -> Result<(), Fault> {
+    while !octets.is_empty() {
+        let written =
+            tokio::time::timeout(stall, stream.write(octets)).await.map_err(|_| Fault::Stalled(stall))?;
+        let written = written.map_err(|error| broken(&error))?;
+        if written == 0 {
+            return Err(broken(&std::io::ErrorKind::WriteZero.into()));
+        }
+        octets = octets.get(written..).unwrap_or_default();
+    }
+    tokio::time::timeout(stall, stream.flush())
+        .await
+        .map_err(|_| Fault::Stalled(stall))?
+        .map_err(|error| broken(&error))
+}

@@ -1,0 +1,278 @@
+//! One task owns one session: it reads the control connection, does what [`Session`] asks, and reports back.
+//!
+//! This holds the only `select!` over a session: control connection, the job that runs (storage, login, transfer),
+//! the data connection that is being made, and the clock. Not here: the protocol, which is all in `ftp-proto`.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ftp_proto::frame::Frame;
+use ftp_proto::session::{Action, Event, Protection, Session};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::auth::Account;
+use crate::data::send::Origin;
+use crate::data::{Channel, Go, Guard};
+use crate::observe::{Incident, Who};
+use crate::server::Shared;
+use crate::server::limits::Seat;
+use crate::tls::Binding;
+
+mod control;
+mod execute;
+
+use control::{Control, Turn, Unsecured, Wanted};
+use execute::Done;
+
+/// Work that ends in an event. At most one runs.
+type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// A session and everything it owns.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    who: Who,
+    local: std::net::SocketAddr,
+    session: Session,
+    control: Control,
+    /// What the login yielded.
+    account: Option<(Account, Option<Seat>)>,
+    channel: Channel,
+    /// Until when a client is awaited on the passive port, and for how long that was.
+    awaiting: Option<(Instant, Duration)>,
+    /// What is open for the next transfer.
+    origin: Option<Origin>,
+    job: Option<Job>,
+    stop: watch::Sender<Go>,
+    binding: Binding,
+    guard: Option<Guard>,
+    stay: Stay,
+    ending: Option<End>,
+}
+
+/// Whether the session knows that the server stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    Open,
+    Draining,
+}
+
+/// Why the loop ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The session has said its last word.
+    Said,
+    /// There is nobody to say it to.
+    Lost,
+}
+
+/// What the loop has to attend to.
+enum Happening {
+    Turned(Turn),
+    Done(Done),
+    Advanced,
+    NobodyCame,
+    Deadline,
+    Drain,
+}
+
+/// The job that runs, for ever pending if there is none.
+async fn finish(job: &mut Option<Job>) -> Done {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, who: Who, stream: TcpStream, local: std::net::SocketAddr) -> Self {
+        let ends = ftp_proto::session::Endpoints { local, peer: who.peer, entrance: who.entrance };
+        let session = Session::new(Arc::clone(&shared.policy), ends, Instant::now());
+        let control = Control::new(stream, shared.options.line_max);
+        Self {
+            who,
+            local,
+            session,
+            control,
+            account: None,
+            channel: Channel::None,
+            awaiting: None,
+            origin: None,
+            job: None,
+            stop: watch::Sender::new(Go::On),
+            binding: Binding::random(),
+            guard: None,
+            stay: Stay::Open,
+            ending: None,
+            shared,
+        }
+    }
+
+    /// Runs the session to its end.
+    pub(crate) async fn run(mut self, mut drain: watch::Receiver<bool>) {
+        self.shared.observer.incident(self.who, &Incident::Opened);
+        self.act_all().await;
+        loop {
+            self.take_lines().await;
+            if let Some(ending) = self.ending {
+                if ending == End::Said {
+                    self.control.close().await;
+                }
+                return;
+            }
+            let happening = self.attend(&mut drain).await;
+            self.respond(happening).await;
+        }
+    }
+
+    async fn attend(&mut self, drain: &mut watch::Receiver<bool>) -> Happening {
+        let wanted = if self.session.wants_command() { Wanted::Octets } else { Wanted::Nothing };
+        let guard = match self.session.data_protection() {
+            Protection::Private => self.guard.as_ref(),
+            Protection::Clear => None,
+        };
+        tokio::select! {
+            biased;
+            turn = self.control.turn(wanted) => Happening::Turned(turn),
+            done = finish(&mut self.job) => Happening::Done(done),
+            () = self.channel.advance(guard) => Happening::Advanced,
+            () = until(self.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
+            () = until(self.session.deadline()) => Happening::Deadline,
+            _ = drain.wait_for(|drain| *drain), if self.stay == Stay::Open => Happening::Drain,
+        }
+    }
+
+    async fn respond(&mut self, happening: Happening) {
+        match happening {
+            Happening::Turned(Turn::Read) => {}
+            Happening::Turned(Turn::End) => self.handle(Event::Gone).await,
+            Happening::Turned(Turn::Lost) => {
+                self.handle(Event::Gone).await;
+                self.finish_transfer().await;
+                self.ending = Some(End::Lost);
+            }
+            Happening::Done(done) => {
+                self.job = None;
+                self.report(done).await;
+            }
+            Happening::Advanced => self.look_at_channel().await,
+            Happening::NobodyCame => {
+                let waited = self.awaiting.take().map_or(Duration::ZERO, |(_, waited)| waited);
+                let fault = self.channel.nobody_came(waited);
+                self.handle(Event::DataFailed(fault)).await;
+            }
+            Happening::Deadline => self.handle(Event::Deadline).await,
+            Happening::Drain => {
+                self.stay = Stay::Draining;
+                self.handle(Event::Drain).await;
+            }
+        }
+    }
+
+    /// A transfer that was told to stop comes to its end, so that what it leaves behind is settled.
+    async fn finish_transfer(&mut self) {
+        if self.job.is_some() && !self.session.is_over() {
+            let done = finish(&mut self.job).await;
+            self.job = None;
+            self.report(done).await;
+        }
+    }
+
+    /// Gives the session the lines that are here, as long as it wants any.
+    async fn take_lines(&mut self) {
+        while self.ending.is_none() && self.session.wants_command() {
+            let now = Instant::now();
+            match self.control.framer.next_frame() {
+                Some(Frame::Line(line)) => self.session.handle(now, Event::Line(line)),
+                Some(Frame::Overlong) => self.session.handle(now, Event::Overlong),
+                Some(Frame::Refuse(refusal)) => {
+                    let octets = refusal.octets();
+                    self.control.raw(&octets);
+                }
+                None => {
+                    self.control.framer.shrink();
+                    return;
+                }
+            }
+            self.act_all().await;
+        }
+    }
+
+    async fn handle(&mut self, event: Event<'_>) {
+        self.session.handle(Instant::now(), event);
+        Box::pin(self.act_all()).await;
+    }
+
+    async fn act_all(&mut self) {
+        while let Some(action) = self.session.poll_action() {
+            self.act(action).await;
+        }
+    }
+
+    /// Tells the session that its data connection stands, if it waits for that.
+    async fn look_at_channel(&mut self) {
+        if self.awaiting.is_some() && self.channel.is_up() {
+            self.awaiting = None;
+            self.handle(Event::DataUp).await;
+        }
+    }
+
+    async fn secure(&mut self) {
+        let Some(tls) = self.shared.tls.clone() else {
+            self.ending = Some(End::Lost);
+            return;
+        };
+        match self.control.secure(&tls, self.binding).await {
+            Ok(facts) => {
+                let resumed = self.control.resumed_binding();
+                self.guard = Some(Guard { tls, binding: self.binding, resumed });
+                self.handle(Event::Secured(facts)).await;
+            }
+            Err(why) => {
+                let incident = match why {
+                    Unsecured::Injected => Incident::Injected,
+                    Unsecured::Failed(error) => Incident::HandshakeFailed(error.to_string()),
+                };
+                self.shared.observer.incident(self.who, &incident);
+                self.ending = Some(End::Lost);
+            }
+        }
+    }
+
+    async fn unsecure(&mut self) {
+        match self.control.unsecure().await {
+            Ok(()) => self.handle(Event::Unsecured).await,
+            Err(_) => self.ending = Some(End::Lost),
+        }
+    }
+
+    fn peer(&self) -> IpAddr {
+        self.who.peer.ip()
+    }
+
+    fn act_at_once(&mut self, action: &Action) {
+        match action {
+            Action::Reply(reply) => self.control.reply(reply),
+            Action::Notice(notice) => self.shared.observer.notice(self.who, notice),
+            Action::Abort => {
+                self.stop.send_replace(Go::Stop);
+            }
+            Action::DropData => {
+                self.channel = Channel::None;
+                self.awaiting = None;
+                self.origin = None;
+            }
+            Action::Close => self.ending = Some(End::Said),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The control connection: octets in, octets out, TLS on and off.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use ftp_proto::frame::Framer;
+use ftp_proto::grammar::Encode;
+use ftp_proto::reply::Reply;
+use ftp_proto::session::TlsFacts;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::tls::{self, Binding, Tls};
+
+/// The longest that the client may leave a reply unread.
+const WRITE_TIME: Duration = Duration::from_secs(60);
+/// How long the client may take to end TLS after CCC and REIN.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// A TLS record of a handshake begins with these octets (RFC 8446 §5.1).
+const HANDSHAKE_RECORD: [u8; 2] = [22, 3];
+
+/// A stream whose first octets have been read already.
+#[derive(Debug)]
+pub(super) struct Prefixed {
+    prefix: Vec<u8>,
+    stream: TcpStream,
+}
+
+impl AsyncRead for Prefixed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let count = self.prefix.len().min(buffer.remaining());
+        buffer.put_slice(self.prefix.get(..count).unwrap_or_default());
+        self.prefix.drain(..count);
+        if self.prefix.is_empty() {
+            self.prefix = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Prefixed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// `Clear -> Tls` by AUTH, `Tls -> Clear` by CCC and REIN; `Lost` between, and when the connection is gone.
+#[derive(Debug)]
+enum Wire {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<Prefixed>>),
+    Lost,
+}
+
+/// What a turn of the control connection brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Octets are in the framer.
+    Read,
+    /// The client has sent its last octet.
+    End,
+    /// The connection is broken.
+    Lost,
+}
+
+/// Why TLS did not start.
+#[derive(Debug)]
+pub(super) enum Unsecured {
+    /// Commands in clear stood behind AUTH TLS.
+    Injected,
+    /// The handshake failed.
+    Failed(io::Error),
+}
+
+/// The control connection and what is on its way in and out.
+#[derive(Debug)]
+pub(super) struct Control {
+    wire: Wire,
+    pub(super) framer: Framer,
+    out: Vec<u8>,
+    sent: usize,
+}
+
+impl Control {
+    pub(super) fn new(stream: TcpStream, line_max: usize) -> Self {
+        Self { wire: Wire::Clear(stream), framer: Framer::new(line_max), out: Vec::new(), sent: 0 }
+    }
+
+    /// Puts a reply behind those that wait to be sent.
+    pub(super) fn reply(&mut self, reply: &Reply) {
+        reply.encode(&mut self.out);
+    }
+
+    /// Puts raw octets behind them: refusals of Telnet options.
+    pub(super) fn raw(&mut self, octets: &[u8]) {
+        self.out.extend_from_slice(octets);
+    }
+
+    fn has_output(&self) -> bool {
+        self.sent < self.out.len()
+    }
+
+    /// Sends what waits, and reads if `wanted`. Pending for ever if there is neither. Cancel safe.
+    pub(super) async fn turn(&mut self, wanted: Wanted) -> Turn {
+        poll_fn(|cx| self.poll_turn(cx, wanted)).await
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Turn> {
+        match self.poll_send(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(Turn::Lost),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if wanted == Wanted::Nothing {
+            return Poll::Pending;
+        }
+        let mut octets = [0; 4096];
+        let mut buffer = ReadBuf::new(&mut octets);
+        let read = match &mut self.wire {
+            Wire::Clear(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Wire::Lost => return Poll::Ready(Turn::Lost),
+        };
+        Poll::Ready(match ready!(read) {
+            Ok(()) if buffer.filled().is_empty() => Turn::End,
+            Ok(()) => {
+                self.framer.push(buffer.filled());
+                Turn::Read
+            }
+            // A client that drops TLS without close_notify has gone all the same.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Turn::End,
+            Err(_) => Turn::Lost,
+        })
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.has_output() {
+            return Poll::Ready(Ok(()));
+        }
+        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            let count = ready!(match &mut self.wire {
+                Wire::Clear(stream) => Pin::new(stream).poll_write(cx, rest),
+                Wire::Tls(stream) => Pin::new(stream).poll_write(cx, rest),
+                Wire::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            })?;
+            self.sent += count;
+        }
+        if let Wire::Tls(stream) = &mut self.wire {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+        }
+        self.out = Vec::new();
+        self.sent = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends everything that waits.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        tokio::time::timeout(WRITE_TIME, poll_fn(|cx| self.poll_send(cx))).await.map_err(late)?
+    }
+
+    /// Starts TLS. Octets behind the last line belong to the handshake, or to someone who injects commands.
+    pub(super) async fn secure(&mut self, tls: &Tls, binding: Binding) -> Result<TlsFacts, Unsecured> {
+        self.flush().await.map_err(Unsecured::Failed)?;
+        let prefix = self.framer.take_rest();
+        let opening = HANDSHAKE_RECORD.get(..prefix.len().min(HANDSHAKE_RECORD.len())).unwrap_or_default();
+        if !prefix.starts_with(opening) {
+            return Err(Unsecured::Injected);
+        }
+        let Wire::Clear(stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
+            return Err(Unsecured::Failed(io::ErrorKind::NotConnected.into()));
+        };
+        let stream = tls.control(Prefixed { prefix, stream }, binding).await.map_err(Unsecured::Failed)?;
+        let facts = tls::facts(stream.get_ref().1);
+        self.wire = Wire::Tls(Box::new(stream));
+        Ok(facts)
+    }
+
+    /// The binding in the ticket that this connection itself was resumed from.
+    pub(super) fn resumed_binding(&self) -> Option<Vec<u8>> {
+        match &self.wire {
+            Wire::Tls(stream) => stream.get_ref().1.received_resumption_data().map(<[u8]>::to_vec),
+            Wire::Clear(_) | Wire::Lost => None,
+        }
+    }
+
+    /// Ends TLS with close_notify in both directions and goes on in clear.
+    pub(super) async fn unsecure(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        let Wire::Tls(mut stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let closing = async {
+            stream.get_mut().1.send_close_notify();
+            stream.flush().await?;
+            // What the client still sends in TLS was sent before it read the reply, and is void.
+            let mut void = [0; 1024];
+            while stream.read(&mut void).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        tokio::time::timeout(CLOSE_TIME, closing).await.map_err(late)??;
+        self.wire = Wire::Clear(stream.into_inner().0.stream);
+        Ok(())
+    }
+
+    /// Sends what waits and closes.
+    pub(super) async fn close(&mut self) {
+        // The client may be gone, or not read; there is nobody to tell.
+        let _gone = self.flush().await;
+        let _closed = match &mut self.wire {
+            Wire::Clear(stream) => tokio::time::timeout(CLOSE_TIME, stream.shutdown()).await,
+            Wire::Tls(stream) => tokio::time::timeout(CLOSE_TIME, stream.shutdown()).await,
+            Wire::Lost => return,
+        };
+        self.linger().await;
+    }
+
+    /// Reads until the client closes: a close with octets unread would be a RST that takes the last reply with it.
+    async fn linger(&mut self) {
+        let stream = match &mut self.wire {
+            Wire::Clear(stream) => stream,
+            Wire::Tls(stream) => &mut stream.get_mut().0.stream,
+            Wire::Lost => return,
+        };
+        let mut void = [0; 1024];
+        let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };
+        let _late = tokio::time::timeout(CLOSE_TIME, drain).await;
+    }
+}
+
+/// Whether the session takes another line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The octets stay in TCP.
+    Nothing,
+    /// They are read.
+    Octets,
+}

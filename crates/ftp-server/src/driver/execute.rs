@@ -1,0 +1,318 @@
+//! What each action of a session does.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ftp_proto::session::{
+    Action, Answer, Count, Credentials, DataFault, Denied, Event, Failure, Fault, Format, Inbound, Left,
+    Login, Outbound, Refusal, Request, Rights, Span,
+};
+use ftp_proto::value::facts::{Entry, Facts, Perm};
+use ftp_proto::value::path::VPath;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::auth::{Account, Attempt};
+use crate::data::send::{Listing, Origin, send};
+use crate::data::{Channel, Go, Stop, active, announced, digest, receive, stopped};
+use crate::driver::Driver;
+use crate::server::limits::Seat;
+use crate::storage::{Entries, Storage};
+
+/// What a job has come to.
+pub(super) enum Done {
+    Authenticated(Result<(Account, Option<Seat>), Denied>),
+    Stored(Result<Answer, Refusal>, Option<Origin>),
+    Dialled(Result<TcpStream, DataFault>),
+    Ended(Result<Count, Failure>),
+}
+
+/// Entries that STAT shows at most; a longer directory is for LIST.
+const STAT_ENTRIES_MAX: usize = 2000;
+
+impl Driver {
+    /// Does one action; those that take time become the job.
+    pub(super) async fn act(&mut self, action: Action) {
+        match action {
+            Action::Secure => self.secure().await,
+            Action::Unsecure => self.unsecure().await,
+            Action::Authenticate(credentials) => self.authenticate(credentials),
+            Action::Store(request) => self.store(request),
+            Action::Listen => self.listen().await,
+            Action::Accept(within) => {
+                self.awaiting = Some((Instant::now() + within, within));
+                self.look_at_channel().await;
+            }
+            Action::Dial(to, within) => {
+                let local = self.local.ip();
+                self.job =
+                    Some(Box::pin(async move { Done::Dialled(active::dial(local, to, within).await) }));
+            }
+            Action::Send(plan) => self.send(&plan),
+            Action::Receive(plan) => self.receive(plan),
+            Action::DropData => {
+                // A connection that is still being made goes with the endpoint.
+                self.job = None;
+                self.act_at_once(&Action::DropData);
+            }
+            other => self.act_at_once(&other),
+        }
+    }
+
+    /// Reports what a job has come to.
+    pub(super) async fn report(&mut self, done: Done) {
+        match done {
+            Done::Authenticated(Ok((account, seat))) => {
+                let login = Login {
+                    rights: account.rights,
+                    home: VPath::root(),
+                    abilities: account.storage.can(),
+                    welcome: account.welcome.clone(),
+                };
+                self.account = Some((account, seat));
+                self.handle(Event::Authenticated(Ok(login))).await;
+            }
+            Done::Authenticated(Err(denied)) => self.handle(Event::Authenticated(Err(denied))).await,
+            Done::Stored(answer, origin) => {
+                self.origin = origin;
+                self.handle(Event::Stored(answer)).await;
+            }
+            Done::Dialled(Ok(stream)) => {
+                self.channel = Channel::Up(stream);
+                self.handle(Event::DataUp).await;
+            }
+            Done::Dialled(Err(fault)) => self.handle(Event::DataFailed(fault)).await,
+            Done::Ended(result) => self.handle(Event::Ended(result)).await,
+        }
+    }
+
+    fn authenticate(&mut self, credentials: Credentials) {
+        let (shared, peer) = (Arc::clone(&self.shared), self.peer());
+        self.account = None;
+        self.job = Some(Box::pin(async move {
+            let attempt = Attempt { credentials: &credentials, peer };
+            let result = match shared.authenticator.authenticate(&attempt).await {
+                Ok(account) => {
+                    shared.throttle.succeeded(peer);
+                    let name = credentials.user.as_bytes();
+                    match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
+                        Some(None) => Err(Denied::TooMany),
+                        seat => Ok((account, seat.flatten())),
+                    }
+                }
+                Err(denied) => {
+                    tokio::time::sleep(shared.throttle.failed(peer, Instant::now())).await;
+                    Err(denied)
+                }
+            };
+            Done::Authenticated(result)
+        }));
+    }
+
+    async fn listen(&mut self) {
+        self.channel = Channel::None;
+        match self.shared.ports.reserve(self.local.ip(), self.peer()) {
+            Some(lease) => {
+                let address = announced(&lease, self.local, self.shared.options.passive_address);
+                self.channel = Channel::Reserved(lease);
+                self.handle(Event::Listening(address)).await;
+            }
+            None => self.handle(Event::NoPort).await,
+        }
+    }
+
+    fn storage(&self) -> Option<(Arc<dyn Storage>, Rights)> {
+        self.account.as_ref().map(|(account, _)| (Arc::clone(&account.storage), account.rights))
+    }
+
+    fn store(&mut self, request: Request) {
+        let storage = self.storage();
+        self.job = Some(Box::pin(async move {
+            let Some((storage, rights)) = storage else { return Done::Stored(Err(Refusal::Denied), None) };
+            match store(&*storage, rights, request).await {
+                Ok((answer, origin)) => Done::Stored(Ok(answer), origin),
+                Err(refusal) => Done::Stored(Err(refusal), None),
+            }
+        }));
+    }
+
+    /// A fresh signal for a transfer.
+    fn stop(&mut self) -> Stop {
+        self.stop = watch::Sender::new(Go::On);
+        Stop::new(self.stop.subscribe(), self.shared.options.stall)
+    }
+
+    fn send(&mut self, plan: &Outbound) {
+        let (channel, guard, mut stop) = (std::mem::take(&mut self.channel), self.guard.clone(), self.stop());
+        let (origin, coding, protection) = (self.origin.take(), plan.coding, plan.protection);
+        self.job = Some(Box::pin(async move {
+            let mut count = Count::default();
+            let Some(origin) = origin else {
+                return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
+            };
+            let stream = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => Err(Fault::Aborted),
+                stream = channel.finish(protection, guard.as_ref()) => stream,
+            };
+            let sent = match stream {
+                Ok(stream) => send(stream, origin, coding, stop, &mut count).await,
+                Err(fault) => Err(fault),
+            };
+            match sent {
+                Ok(()) => Done::Ended(Ok(count)),
+                Err(fault) => ended(count, fault, Left::Nothing),
+            }
+        }));
+    }
+
+    fn receive(&mut self, plan: Inbound) {
+        let (channel, guard, mut stop) = (std::mem::take(&mut self.channel), self.guard.clone(), self.stop());
+        let storage = self.storage();
+        self.job = Some(Box::pin(async move {
+            let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
+            let Some((storage, _)) = storage else { return nothing(Fault::Storage(Refusal::Denied)) };
+            let stream = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => Err(Fault::Aborted),
+                stream = channel.finish(plan.protection, guard.as_ref()) => stream,
+            };
+            let stream = match stream {
+                Ok(stream) => stream,
+                Err(fault) => return nothing(fault),
+            };
+            let sink = match storage.write(&plan.path, plan.how).await {
+                Ok(sink) => sink,
+                Err(refusal) => return nothing(Fault::Storage(refusal)),
+            };
+            match receive::receive(stream, sink, &plan, stop).await {
+                (count, Ok(())) => Done::Ended(Ok(count)),
+                (count, Err((fault, left))) => ended(count, fault, left),
+            }
+        }));
+    }
+}
+
+fn ended(count: Count, fault: Fault, left: Left) -> Done {
+    Done::Ended(Err(Failure { fault, left, count }))
+}
+
+/// Asks a storage, in its words.
+async fn store(
+    storage: &dyn Storage,
+    rights: Rights,
+    request: Request,
+) -> Result<(Answer, Option<Origin>), Refusal> {
+    let answer = match request {
+        Request::Facts(path) => {
+            let facts = storage.facts(&path).await?;
+            Answer::Facts(Facts { perm: facts.perm.intersection(allowed(rights)), ..facts })
+        }
+        Request::Enter(path) => match storage.facts(&path).await?.is_dir() {
+            true => Answer::Done,
+            false => return Err(Refusal::NotADirectory),
+        },
+        Request::Entries(path) => Answer::Entries(entries(storage, &path).await?),
+        Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
+        Request::OpenList(path, format) => return open_list(storage, rights, &path, format).await,
+        Request::MayWrite(path, how) => Answer::Writable(storage.may_write(&path, how).await?),
+        Request::Digest(path, algorithm, span) => {
+            let source = storage.read(&path, span.first).await?;
+            let (digest, range) = digest::digest(source, algorithm, span).await?;
+            Answer::Digest(digest, range)
+        }
+        Request::Free(path) => Answer::Free(storage.free(&path).await?),
+        Request::MakeDir(path) => done(storage.make_dir(&path).await)?,
+        Request::RemoveDir(path) => done(storage.remove_dir(&path).await)?,
+        Request::RemoveFile(path) => done(storage.remove_file(&path).await)?,
+        Request::Rename(from, to) => done(storage.rename(&from, &to).await)?,
+        Request::Change(path, change) => done(storage.change(&path, &change).await)?,
+    };
+    Ok((answer, None))
+}
+
+fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
+    result.map(|()| Answer::Done)
+}
+
+async fn open_file(
+    storage: &dyn Storage,
+    path: &VPath,
+    span: Span,
+) -> Result<(Answer, Option<Origin>), Refusal> {
+    let source = storage.read(path, span.first).await?;
+    let wanted = span.last.map(|last| last.saturating_sub(span.first).saturating_add(1));
+    Ok((Answer::Opened(source.len()), Some(Origin::File(source, wanted))))
+}
+
+/// Opens a directory for a listing; LIST and NLST of a file describe that file alone.
+async fn open_list(
+    storage: &dyn Storage,
+    rights: Rights,
+    path: &VPath,
+    format: Format,
+) -> Result<(Answer, Option<Origin>), Refusal> {
+    let (entries, format) = match (storage.list(path).await, format) {
+        // `NLST sub/file` yields `sub/file`.
+        (Err(Refusal::NotADirectory), Format::Names(mut given)) => {
+            given.truncate(given.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1));
+            (one(storage, path).await?, Format::Names(given))
+        }
+        (Err(Refusal::NotADirectory), Format::Unix) => (one(storage, path).await?, Format::Unix),
+        (entries, format) => (entries?, format),
+    };
+    Ok((Answer::Done, Some(Origin::Listing(Listing::new(entries, format, allowed(rights))))))
+}
+
+async fn one(storage: &dyn Storage, path: &VPath) -> Result<Box<dyn Entries>, Refusal> {
+    let entry = Entry { name: path.name().to_vec(), facts: storage.facts(path).await? };
+    Ok(Box::new(One(Some(entry))))
+}
+
+/// A listing of one entry.
+struct One(Option<Entry>);
+
+#[async_trait::async_trait]
+impl Entries for One {
+    async fn next_page(&mut self) -> Result<Vec<Entry>, Refusal> {
+        Ok(self.0.take().into_iter().collect())
+    }
+}
+
+async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refusal> {
+    let mut pages = match storage.list(path).await {
+        Err(Refusal::NotADirectory) => one(storage, path).await?,
+        pages => pages?,
+    };
+    let mut entries = Vec::new();
+    while entries.len() < STAT_ENTRIES_MAX {
+        let page = pages.next_page().await?;
+        if page.is_empty() {
+            break;
+        }
+        entries.extend(page);
+    }
+    entries.truncate(STAT_ENTRIES_MAX);
+    Ok(entries)
+}
+
+/// The letters of the perm fact that a user's rights leave.
+fn allowed(rights: Rights) -> Perm {
+    let letters = [
+        (Rights::APPEND, &b"a"[..]),
+        (Rights::WRITE, b"cw"),
+        (Rights::DELETE, b"dp"),
+        (Rights::ENTER, b"e"),
+        (Rights::RENAME, b"f"),
+        (Rights::LIST, b"l"),
+        (Rights::MAKE_DIR, b"m"),
+        (Rights::READ, b"r"),
+    ];
+    let allowed: Vec<u8> = letters
+        .iter()
+        .filter(|(right, _)| rights.has(*right))
+        .flat_map(|(_, letters)| *letters)
+        .copied()
+        .collect();
+    Perm::of(&allowed)
+}

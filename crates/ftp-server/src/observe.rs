@@ -1,0 +1,114 @@
+//! What happens, for logs and metrics. Protocol handlers never log: they emit notices, an observer takes them.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ftp_proto::reply::Class;
+use ftp_proto::session::{Ending, Entrance};
+
+pub use ftp_proto::session::{Notice, Transferred};
+
+/// The number of a session, for logs: unique in one run of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    /// The next number.
+    pub(crate) fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+impl std::fmt::Display for SessionId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+/// Who a notice is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Who {
+    /// The session.
+    pub id: SessionId,
+    /// The client.
+    pub peer: SocketAddr,
+    /// How it came in.
+    pub entrance: Entrance,
+}
+
+/// Something that concerns a connection and not the protocol.
+#[derive(Debug, Clone)]
+pub enum Incident {
+    /// A control connection was accepted.
+    Opened,
+    /// A control connection was turned away: too many.
+    TurnedAway,
+    /// The TLS handshake on the control connection failed.
+    HandshakeFailed(String),
+    /// Octets in clear stood behind AUTH TLS: someone injected commands, or the client is broken.
+    Injected,
+}
+
+/// Takes notices. It is called on the session's task and must not block.
+pub trait Observer: Send + Sync {
+    /// Something the protocol did.
+    fn notice(&self, who: Who, notice: &Notice);
+
+    /// Something that happened to a connection.
+    fn incident(&self, who: Who, incident: &Incident);
+}
+
+/// Writes notices to `tracing`: one line a login, a transfer, a change, an end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Log;
+
+impl Observer for Log {
+    fn notice(&self, who: Who, notice: &Notice) {
+        let (session, peer) = (who.id, who.peer);
+        match notice {
+            Notice::Secured(tls) => {
+                tracing::debug!(%session, %peer, version = tls.version, cipher = tls.cipher, "tls")
+            }
+            Notice::LoggedIn(user) => tracing::info!(%session, %peer, %user, "login"),
+            Notice::LoginFailed(user, denied) => {
+                tracing::warn!(%session, %peer, %user, why = ?denied, "login refused")
+            }
+            Notice::Transfer(transfer) => log_transfer(who, transfer),
+            Notice::Changed { verb, path, to } => {
+                let verb = verb.spec().word;
+                let to = to.as_ref().map(tracing::field::display);
+                tracing::info!(%session, %peer, verb, %path, to, "change");
+            }
+            Notice::Ending(Ending::Quit | Ending::Gone) => tracing::info!(%session, %peer, "end"),
+            Notice::Ending(why) => tracing::info!(%session, %peer, ?why, "end"),
+        }
+    }
+
+    fn incident(&self, who: Who, incident: &Incident) {
+        let (session, peer) = (who.id, who.peer);
+        match incident {
+            Incident::Opened => tracing::info!(%session, %peer, entrance = ?who.entrance, "connection"),
+            Incident::TurnedAway => tracing::warn!(%peer, "turned away: too many connections"),
+            Incident::HandshakeFailed(why) => tracing::warn!(%session, %peer, why, "tls handshake failed"),
+            Incident::Injected => {
+                tracing::warn!(%session, %peer, "octets in clear behind AUTH TLS: session ended")
+            }
+        }
+    }
+}
+
+/// One line a transfer.
+fn log_transfer(who: Who, transfer: &Transferred) {
+    let (session, peer) = (who.id, who.peer);
+    let Transferred { path, octets, elapsed, reply, protection, .. } = transfer;
+    let verb = transfer.verb.spec().word;
+    let mode = if transfer.active.is_some() { "active" } else { "passive" };
+    let (code, text) = (reply.code().number(), String::from_utf8_lossy(reply.text()));
+    let seconds = elapsed.as_secs_f64();
+    if reply.code().class() == Class::Completion {
+        tracing::info!(%session, %peer, verb, %path, octets, seconds, mode, ?protection, code, "transfer");
+    } else {
+        tracing::warn!(%session, %peer, verb, %path, octets, seconds, mode, ?protection, code, why = %text, "transfer failed");
+    }
+}

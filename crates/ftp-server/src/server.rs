@@ -1,0 +1,213 @@
+//! A server: what it is made of, its listeners, and its end.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftp_proto::session::{Abilities, Entrance, Plain, Policy, Switch};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::auth::Authenticator;
+use crate::auth::throttle::Throttle;
+use crate::observe::{Log, Observer};
+use crate::ports::Ports;
+use crate::tls::Tls;
+
+mod accept;
+pub(crate) mod limits;
+
+pub use limits::Limits;
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {0}: {1}")]
+    Bind(SocketAddr, #[source] io::Error),
+    /// No address was given.
+    #[error("no address to listen on: give an explicit or an implicit one")]
+    NoListener,
+    /// There is no TLS, and logins in clear are refused: nobody could log in.
+    #[error("without TLS nobody can log in: give a certificate, or allow plain FTP")]
+    NobodyCanLogIn,
+    /// Implicit FTPS without TLS.
+    #[error("an implicit FTPS address needs a certificate")]
+    ImplicitWithoutTls,
+}
+
+/// Times and sizes that are no matter of the protocol.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The longest command line, in octets.
+    pub line_max: usize,
+    /// How long no octet may move in a transfer.
+    pub stall: Duration,
+    /// How long a stopping server waits for transfers.
+    pub drain: Duration,
+    /// How long the first failed login waits for its answer; the next ones wait longer.
+    pub login_delay: Duration,
+    /// The address that 227 announces; that of the control connection if absent.
+    pub passive_address: Option<Ipv4Addr>,
+}
+
+impl Default for Options {
+    /// 8 KiB lines, 60 s without an octet, 30 s to drain, 1 s for the first failed login.
+    fn default() -> Self {
+        Self {
+            line_max: ftp_proto::frame::LINE_MAX,
+            stall: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+            login_delay: Duration::from_secs(1),
+            passive_address: None,
+        }
+    }
+}
+
+/// What all sessions of a server share.
+pub(crate) struct Shared {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) options: Options,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) throttle: Throttle,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) limits: Arc<limits::Register>,
+}
+
+/// Puts a server together. Everything has a safe default but the accounts and the certificate.
+#[must_use]
+pub struct Builder {
+    authenticator: Arc<dyn Authenticator>,
+    policy: Policy,
+    options: Options,
+    tls: Option<Arc<Tls>>,
+    ports: RangeInclusive<u16>,
+    observer: Arc<dyn Observer>,
+    limits: Limits,
+    addresses: Vec<(SocketAddr, Entrance)>,
+}
+
+/// The passive ports that the product recommends to open.
+pub const PASSIVE_PORTS: RangeInclusive<u16> = 40_000..=50_000;
+
+impl Builder {
+    /// The rules of the protocol: plain logins, protection of data, active mode, time limits.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Times and sizes.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The certificate and what TLS asks of data connections.
+    pub fn tls(mut self, tls: Arc<Tls>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The passive ports; 40000 to 50000 by default.
+    pub fn passive_ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// Who hears of logins, transfers and changes; `tracing` by default.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// How many sessions there may be.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Listens at `address` for connections in clear that may turn to TLS by AUTH.
+    pub fn explicit(mut self, address: SocketAddr) -> Self {
+        self.addresses.push((address, Entrance::Explicit));
+        self
+    }
+
+    /// Listens at `address` for connections that begin with TLS.
+    pub fn implicit(mut self, address: SocketAddr) -> Self {
+        self.addresses.push((address, Entrance::Implicit));
+        self
+    }
+
+    /// Opens the listeners.
+    ///
+    /// # Errors
+    /// [`ServeError`]: an address cannot be bound, or nobody could log in.
+    pub async fn bind(mut self) -> Result<Server, ServeError> {
+        if self.addresses.is_empty() {
+            return Err(ServeError::NoListener);
+        }
+        if self.tls.is_none() && self.policy.plain == Plain::Refuse {
+            return Err(ServeError::NobodyCanLogIn);
+        }
+        if self.tls.is_none() && self.addresses.iter().any(|(_, entrance)| *entrance == Entrance::Implicit) {
+            return Err(ServeError::ImplicitWithoutTls);
+        }
+        self.policy.tls = if self.tls.is_some() { Switch::On } else { Switch::Off };
+        self.policy.passive_ports = format!("{}-{}", self.ports.start(), self.ports.end());
+        let mut listeners = Vec::new();
+        for (address, entrance) in &self.addresses {
+            let listener = accept::listen(*address).map_err(|error| ServeError::Bind(*address, error))?;
+            listeners.push((listener, *entrance));
+        }
+        let shared = Shared {
+            policy: Arc::new(self.policy),
+            throttle: Throttle::new(self.options.login_delay, Duration::from_secs(600)),
+            options: self.options,
+            tls: self.tls,
+            ports: Ports::new(self.ports),
+            authenticator: self.authenticator,
+            observer: self.observer,
+            limits: limits::Register::new(self.limits),
+        };
+        Ok(Server { shared: Arc::new(shared), listeners })
+    }
+}
+
+/// A server whose listeners are open.
+pub struct Server {
+    shared: Arc<Shared>,
+    listeners: Vec<(TcpListener, Entrance)>,
+}
+
+impl Server {
+    /// A server for the accounts of `authenticator`.
+    pub fn builder(authenticator: impl Authenticator + 'static) -> Builder {
+        Builder {
+            authenticator: Arc::new(authenticator),
+            policy: Policy { abilities: Abilities::ALL, ..Policy::default() },
+            options: Options::default(),
+            tls: None,
+            ports: PASSIVE_PORTS,
+            observer: Arc::new(Log),
+            limits: Limits::default(),
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Where the server listens, in the order in which the addresses were given: port 0 has become a real one.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `stop` completes. Then transfers that run may end, new commands get 421, and after
+    /// [`Options::drain`] whatever is left is cut off.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        accept::serve(self.shared, self.listeners, stop).await;
+    }
+}

@@ -1,0 +1,105 @@
+//! Connections come in, get a seat and a task of their own; at the end everyone is sent home.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftp_proto::session::Entrance;
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::driver::Driver;
+use crate::observe::{Incident, SessionId, Who};
+use crate::server::Shared;
+
+/// Connections that wait in one listening socket.
+const BACKLOG: i32 = 1024;
+/// After so long without an octet the kernel asks whether the client is still there.
+const KEEPALIVE: Duration = Duration::from_secs(45);
+
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        // `[::]` serves both families where nothing else has the port.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    listeners: Vec<(TcpListener, Entrance)>,
+    stop: impl Future<Output = ()>,
+) {
+    let drain = watch::Sender::new(false);
+    let mut loops = JoinSet::new();
+    for (listener, entrance) in listeners {
+        loops.spawn(accept(Arc::clone(&shared), listener, entrance, drain.subscribe()));
+    }
+    stop.await;
+    drain.send_replace(true);
+    let homeward = async { while loops.join_next().await.is_some() {} };
+    // Whoever is left after that is cut off when `loops` goes.
+    let _late = tokio::time::timeout(shared.options.drain, homeward).await;
+}
+
+/// Accepts until the server stops, then waits for its sessions.
+async fn accept(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    entrance: Entrance,
+    mut drain: watch::Receiver<bool>,
+) {
+    let mut sessions = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = sessions.join_next(), if !sessions.is_empty() => continue,
+            _ = drain.wait_for(|drain| *drain) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                let who = Who { id: SessionId::next(), peer, entrance };
+                sessions.spawn(greet(Arc::clone(&shared), who, stream, drain.clone()));
+            }
+            // Out of descriptors, or a connection that was gone again: the next one may work.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+    drop(listener);
+    while sessions.join_next().await.is_some() {}
+}
+
+async fn greet(shared: Arc<Shared>, who: Who, stream: TcpStream, drain: watch::Receiver<bool>) {
+    let Ok(local) = stream.local_addr() else { return };
+    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let socket = SockRef::from(&stream);
+    // Without an option the session works all the same, only less well.
+    let _refused = socket.set_tcp_nodelay(true);
+    let _refused =
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE));
+    // Telnet's urgent data are read where they stand (RFC 959 §4.1.3).
+    let _refused = socket.set_out_of_band_inline(true);
+    let Some(_seat) = shared.limits.sit(who.peer.ip()) else {
+        shared.observer.incident(who, &Incident::TurnedAway);
+        return turn_away(who, stream).await;
+    };
+    Driver::new(Arc::clone(&shared), who, stream, local).run(drain).await;
+}
+
+/// Says why before it closes; inside implicit TLS nothing can be said without a handshake.
+async fn turn_away(who: Who, mut stream: TcpStream) {
+    if who.entrance == Entrance::Explicit {
+        let farewell = stream.write_all(b"421 Too many connections; close one or try again later.\r\n");
+        let _late = tokio::time::timeout(Duration::from_secs(1), farewell).await;
+    }
+}

@@ -1,0 +1,131 @@
+//! How many sessions there may be: in all, from one address, of one user.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most sessions at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub sessions: usize,
+    /// From one address.
+    pub per_address: usize,
+}
+
+impl Default for Limits {
+    /// 10,000 in all, 300 from one address.
+    fn default() -> Self {
+        Self { sessions: 10_000, per_address: 300 }
+    }
+}
+
+/// Who is here.
+#[derive(Debug)]
+pub(crate) struct Register {
+    limits: Limits,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    sessions: usize,
+    addresses: HashMap<IpAddr, usize>,
+    users: HashMap<Vec<u8>, usize>,
+}
+
+/// A place that is taken; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    register: Arc<Register>,
+    whose: Whose,
+}
+
+#[derive(Debug)]
+enum Whose {
+    Address(IpAddr),
+    User(Vec<u8>),
+}
+
+/// Counts one more, unless there are `most` already.
+fn take<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K, most: usize) -> bool {
+    let count = counts.entry(key).or_insert(0);
+    let free = *count < most;
+    *count += usize::from(free);
+    free
+}
+
+fn give<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl Register {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, counts: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        // Counting cannot panic half way.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a session from that address.
+    pub(crate) fn sit(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let mut counts = self.lock();
+        if counts.sessions >= self.limits.sessions
+            || !take(&mut counts.addresses, address, self.limits.per_address)
+        {
+            return None;
+        }
+        counts.sessions += 1;
+        Some(Seat { register: Arc::clone(self), whose: Whose::Address(address) })
+    }
+
+    /// A place for a session of that user, who may have `most`.
+    pub(crate) fn sit_user(self: &Arc<Self>, user: &[u8], most: usize) -> Option<Seat> {
+        take(&mut self.lock().users, user.to_vec(), most)
+            .then(|| Seat { register: Arc::clone(self), whose: Whose::User(user.to_vec()) })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.register.lock();
+        match &self.whose {
+            Whose::Address(address) => {
+                counts.sessions -= 1;
+                give(&mut counts.addresses, address);
+            }
+            Whose::User(user) => give(&mut counts.users, user),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_given_back() {
+        let register = Register::new(Limits { sessions: 3, per_address: 2 });
+        let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let first = register.sit(here).unwrap();
+        let _second = register.sit(here).unwrap();
+        assert!(register.sit(here).is_none(), "two from one address");
+        let _third = register.sit(there).unwrap();
+        assert!(register.sit(there).is_none(), "three in all");
+        drop(first);
+        assert!(register.sit(there).is_some());
+        let user = register.sit_user(b"me", 1).unwrap();
+        assert!(register.sit_user(b"me", 1).is_none());
+        drop(user);
+        assert!(register.sit_user(b"me", 1).is_some());
+        assert!(register.lock().users.is_empty(), "a user without sessions is forgotten");
+    }
+}

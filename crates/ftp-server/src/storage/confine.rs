@@ -1,0 +1,241 @@
+//! Paths beneath a root, whatever links are in the way.
+//!
+//! The kernel does it where it can: `openat2` with `RESOLVE_BENEATH`. Where it cannot (an old kernel, a link with
+//! an absolute target that lies inside the root, a parent that has to be held open) a walk resolves one name at a
+//! time with `O_NOFOLLOW`, so that no link is followed that this module has not read itself. Links that lead
+//! outside are refused. Not here: rights.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use ftp_proto::value::path::VPath;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::storage::StorageError;
+use crate::storage::publish::is_staging;
+
+/// Links that may be in one path, as in the kernel.
+const LINKS_MAX: u32 = 40;
+
+/// An open directory beneath which every path stays.
+#[derive(Debug)]
+pub(super) struct Root {
+    dir: OwnedFd,
+    path: PathBuf,
+}
+
+/// What to do with a link that is the last name of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// Follow it.
+    Follow,
+    /// It is the thing itself.
+    Keep,
+}
+
+/// A name in an open directory.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) dir: OwnedFd,
+    pub(super) name: Vec<u8>,
+}
+
+/// An error of the kernel in the words of a storage.
+pub(super) fn refusal(errno: Errno) -> StorageError {
+    match errno {
+        Errno::NOENT => StorageError::NotFound,
+        Errno::NOTDIR => StorageError::NotADirectory,
+        Errno::ISDIR => StorageError::IsADirectory,
+        Errno::EXIST => StorageError::Exists,
+        Errno::NOTEMPTY => StorageError::NotEmpty,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => StorageError::Denied,
+        Errno::XDEV => StorageError::Outside,
+        // A circle of links leads nowhere.
+        Errno::LOOP => StorageError::NotFound,
+        Errno::NOSPC => StorageError::NoSpace,
+        Errno::DQUOT | Errno::FBIG => StorageError::OverQuota,
+        Errno::BUSY | Errno::TXTBSY | Errno::AGAIN => StorageError::Busy,
+        Errno::NAMETOOLONG => StorageError::Name(ftp_proto::value::path::PathError::NameTooLong),
+        Errno::INVAL | Errno::OPNOTSUPP => StorageError::Unsupported,
+        other => StorageError::Io(other.to_string().into()),
+    }
+}
+
+/// The same for errors of the standard library.
+pub(super) fn io_refusal(error: &std::io::Error) -> StorageError {
+    match Errno::from_io_error(error) {
+        Some(errno) => refusal(errno),
+        None => StorageError::Io(error.to_string().into()),
+    }
+}
+
+impl Root {
+    pub(super) fn open_root(path: &Path) -> std::io::Result<Self> {
+        let path = path.canonicalize()?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(&path, flags, Mode::empty())?;
+        Ok(Self { dir, path })
+    }
+
+    /// Where the root is on the host. For logs, never for replies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens `path`, links followed as long as they stay inside.
+    pub(super) fn open(&self, path: &VPath, flags: OFlags) -> Result<OwnedFd, StorageError> {
+        not_staging(path)?;
+        let flags = flags | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let name = OsStr::from_bytes(path.relative());
+        match rustix::fs::openat2(&self.dir, name, flags, Mode::empty(), resolve) {
+            Ok(fd) => Ok(fd),
+            // An absolute link, a race with a rename, an old kernel, a seccomp filter: look closer.
+            Err(Errno::XDEV | Errno::AGAIN | Errno::NOSYS | Errno::PERM) => {
+                let place = self.place(path, Last::Follow)?;
+                let name = OsStr::from_bytes(&place.name);
+                rustix::fs::openat(&place.dir, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(refusal)
+            }
+            Err(errno) => Err(refusal(errno)),
+        }
+    }
+
+    /// The directory that really holds the last name of `path`, held open, and that name.
+    pub(super) fn place(&self, path: &VPath, last: Last) -> Result<Place, StorageError> {
+        not_staging(path)?;
+        let mut stack = vec![self.dir.try_clone().map_err(|error| io_refusal(&error))?];
+        let mut names: VecDeque<Vec<u8>> = path.names().map(<[u8]>::to_vec).collect();
+        let mut links = 0;
+        while let Some(name) = names.pop_front() {
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    // Beneath the root there is nothing to go up to: the link leads outside.
+                    if stack.len() < 2 {
+                        return Err(StorageError::Outside);
+                    }
+                    stack.pop();
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(dir) = stack.last() else { return Err(StorageError::Outside) };
+            let is_last = names.is_empty();
+            if !(is_last && last == Last::Keep) {
+                match rustix::fs::readlinkat(dir, OsStr::from_bytes(&name), Vec::new()) {
+                    Ok(target) => {
+                        links += 1;
+                        if links > LINKS_MAX {
+                            return Err(refusal(Errno::LOOP));
+                        }
+                        self.follow(target.as_bytes(), &mut stack, &mut names)?;
+                        continue;
+                    }
+                    Err(Errno::INVAL | Errno::NOENT) => {}
+                    Err(errno) => return Err(refusal(errno)),
+                }
+            }
+            if is_last {
+                return stack.pop().map(|dir| Place { dir, name }).ok_or(StorageError::Outside);
+            }
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            stack.push(
+                rustix::fs::openat(dir, OsStr::from_bytes(&name), flags, Mode::empty()).map_err(refusal)?,
+            );
+        }
+        stack.pop().map(|dir| Place { dir, name: b".".to_vec() }).ok_or(StorageError::Outside)
+    }
+
+    /// Puts the names of a link's target in front of those that are left.
+    fn follow(
+        &self,
+        target: &[u8],
+        stack: &mut Vec<OwnedFd>,
+        names: &mut VecDeque<Vec<u8>>,
+    ) -> Result<(), StorageError> {
+        let target = Path::new(OsStr::from_bytes(target));
+        let inside = if target.is_absolute() {
+            stack.truncate(1);
+            target.strip_prefix(&self.path).map_err(|_| StorageError::Outside)?
+        } else {
+            target
+        };
+        for name in inside.as_os_str().as_bytes().split(|octet| *octet == b'/').rev() {
+            names.push_front(name.to_vec());
+        }
+        Ok(())
+    }
+}
+
+/// Names of uploads under way exist for nobody.
+fn not_staging(path: &VPath) -> Result<(), StorageError> {
+    if path.names().any(is_staging) { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn tree() -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::write(root.join("a/b/file"), "in").unwrap();
+        std::fs::write(folder.path().join("secret"), "out").unwrap();
+        for (target, link) in [
+            ("a/b", "relative"),
+            ("../secret", "above"),
+            ("/etc/passwd", "etc"),
+            ("../root/a/b/file", "round"),
+            ("loop", "loop"),
+            ("nowhere", "dangling"),
+            ("..", "a/up"),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        symlink(root.join("a/b/file"), root.join("absolute")).unwrap();
+        let root = Root::open_root(&root).unwrap();
+        (folder, root)
+    }
+
+    /// What both ways of opening say.
+    fn open(root: &Root, path: &str) -> Result<(), StorageError> {
+        let path = VPath::new(path).unwrap();
+        let kernel = root.open(&path, OFlags::PATH).map(drop);
+        let walk = root.place(&path, Last::Follow).and_then(|place| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW;
+            rustix::fs::openat(&place.dir, OsStr::from_bytes(&place.name), flags, Mode::empty())
+                .map_err(refusal)
+        });
+        assert_eq!(kernel, walk.map(drop), "{path}");
+        kernel
+    }
+
+    #[test]
+    fn links_inside_work_and_links_outside_are_refused() {
+        let (_folder, root) = tree();
+        for inside in ["/", "/a/b/file", "/relative/file", "/absolute", "/a/up/relative/file"] {
+            assert_eq!(open(&root, inside), Ok(()), "{inside}");
+        }
+        for outside in ["/above", "/etc", "/round", "/a/up/above"] {
+            assert_eq!(open(&root, outside), Err(StorageError::Outside), "{outside}");
+        }
+        for nothing in ["/loop", "/dangling", "/missing", "/a/missing/file"] {
+            assert_eq!(open(&root, nothing), Err(StorageError::NotFound), "{nothing}");
+        }
+        assert_eq!(open(&root, "/a/b/file/x"), Err(StorageError::NotADirectory));
+    }
+
+    #[test]
+    fn a_final_link_can_be_kept() {
+        let (_folder, root) = tree();
+        let link = VPath::new("/absolute").unwrap();
+        assert_eq!(root.place(&link, Last::Keep).unwrap().name, b"absolute");
+        assert_eq!(root.place(&link, Last::Follow).unwrap().name, b"file");
+    }
+}

@@ -1,0 +1,462 @@
+//! A folder of the host.
+//!
+//! Every call that may wait for a disk runs on tokio's blocking threads. Links inside the folder work, links that
+//! lead outside are refused. Entries whose names hold control characters are not listed, because no listing can
+//! show them on one line. Not here: what a user may do, beyond what the host's permissions say.
+
+use std::collections::hash_map::RandomState;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ftp_proto::command::extension::FactChange;
+use ftp_proto::value::facts::{Entry, Facts, Kind, Perm};
+use ftp_proto::value::path::VPath;
+use ftp_proto::value::time::TimeVal;
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use crate::storage::confine::{Last, Place, Root, io_refusal, refusal};
+use crate::storage::publish::{InPlace, Naming, Opening, Staged, Terms, is_staging};
+use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError};
+
+/// Entries in one page of a listing.
+const PAGE: usize = 256;
+
+/// When an upload counts as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When the kernel has it: a power cut may lose it.
+    None,
+    /// When its octets are on the disk (`fdatasync`).
+    #[default]
+    Data,
+    /// When its octets, facts and name are on the disk (`fsync`, also of the directory).
+    Full,
+}
+
+/// What becomes of the octets of a broken upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeepPartial {
+    /// They go.
+    Never,
+    /// They are kept under the name that was asked for if that name was free, so that the client can resume.
+    #[default]
+    NewOnly,
+}
+
+/// How a [`LocalStorage`] stores.
+#[derive(Debug, Clone, Default)]
+pub struct LocalOptions {
+    /// When an upload counts as stored.
+    pub durability: Durability,
+    /// What becomes of a broken upload.
+    pub keep_partial: KeepPartial,
+    /// Directories in which uploads are seen as they grow, for programs that poll: no staging, no atomic rename.
+    pub live: Vec<VPath>,
+}
+
+/// A folder of the host as a tree of files.
+#[derive(Debug, Clone)]
+pub struct LocalStorage {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: Root,
+    options: LocalOptions,
+    /// Makes the unique fact say nothing about the host.
+    key: RandomState,
+}
+
+/// Runs `work` where it may wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StorageError::Io(error.to_string().into())),
+    }
+}
+
+impl LocalStorage {
+    /// The folder at `path`.
+    ///
+    /// # Errors
+    /// If there is no such folder, or it cannot be opened.
+    pub fn new(path: impl AsRef<Path>, options: LocalOptions) -> std::io::Result<Self> {
+        let root = Root::open_root(path.as_ref())?;
+        Ok(Self { shared: Arc::new(Shared { root, options, key: RandomState::new() }) })
+    }
+
+    /// Removes what uploads of a killed process have left. Nothing is left where the file system has `O_TMPFILE`.
+    ///
+    /// Returns how many files were removed. Folders that cannot be read are passed over.
+    pub async fn sweep(&self) -> usize {
+        let path = self.shared.root.path().to_owned();
+        blocking(move || Ok(sweep(&path))).await.unwrap_or(0)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || work(&shared)).await
+    }
+}
+
+fn sweep(dir: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let mut removed = 0;
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path()),
+            Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => {
+                removed += usize::from(std::fs::remove_file(entry.path()).is_ok());
+            }
+            _ => {}
+        }
+    }
+    removed
+}
+
+impl Shared {
+    /// The facts of an open entry.
+    fn facts(&self, fd: &OwnedFd) -> Result<Facts, StorageError> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let stat = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, wanted).map_err(refusal)?;
+        Ok(self.facts_of(&stat))
+    }
+
+    fn facts_of(&self, stat: &rustix::fs::Statx) -> Facts {
+        let kind = match FileType::from_raw_mode(u32::from(stat.stx_mode)) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Dir,
+            _ => Kind::Other,
+        };
+        let mode = u32::from(stat.stx_mode) & 0o7777;
+        let time = |stamp: rustix::fs::StatxTimestamp| TimeVal::from_unix(stamp.tv_sec);
+        let modify = time(stat.stx_mtime);
+        let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+        // A time that was set back makes a file older than its birth; RFC 3659 §7.5.4 does not let create say so.
+        let create = has_birth.then(|| time(stat.stx_btime)).filter(|create| *create <= modify);
+        Facts {
+            kind,
+            size: stat.stx_size,
+            modify: Some(modify),
+            create,
+            perm: perm(kind, mode),
+            unique: Some(self.key.hash_one((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))),
+            mode,
+            links: u64::from(stat.stx_nlink),
+            owner: Some((stat.stx_uid, stat.stx_gid)),
+        }
+    }
+
+    /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
+    fn entry(&self, dir: &OwnedFd, path: &VPath, name: &[u8]) -> Option<Entry> {
+        let child =
+            path.child(name).ok().filter(|_| !name.iter().any(u8::is_ascii_control) && !is_staging(name))?;
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let stat = rustix::fs::statx(dir, OsStr::from_bytes(name), flags, wanted).ok()?;
+        let mut facts = self.facts_of(&stat);
+        if FileType::from_raw_mode(u32::from(stat.stx_mode)) == FileType::Symlink {
+            // The thing it points to, or an entry of its own kind if that is nothing, or outside.
+            if let Ok(target) = self.root.open(&child, OFlags::PATH).and_then(|fd| self.facts(&fd)) {
+                facts = target;
+            }
+        }
+        Some(Entry { name: name.to_vec(), facts })
+    }
+
+    /// Opens a directory for `PAGE` after `PAGE` of its entries.
+    fn list(self: &Arc<Self>, path: &VPath) -> Result<LocalEntries, StorageError> {
+        let dir = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let reader = Dir::read_from(&dir).map_err(refusal)?;
+        Ok(LocalEntries { shared: Arc::clone(self), path: path.clone(), open: Some((dir, reader)) })
+    }
+
+    /// Where an upload goes and what is there now; refuses what could not be published.
+    fn target(&self, path: &VPath) -> Result<(Place, Option<Stat>), StorageError> {
+        let place = self.root.place(path, Last::Follow)?;
+        let name = OsStr::from_bytes(&place.name);
+        let old = match rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Some(stat),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(refusal(errno)),
+        };
+        match old.as_ref().map(|stat| (FileType::from_raw_mode(stat.st_mode), stat.st_mode)) {
+            None => may(&place.dir, OsStr::from_bytes(b"."), Access::WRITE_OK | Access::EXEC_OK)?,
+            Some((FileType::Directory, _)) => return Err(StorageError::IsADirectory),
+            // Publishing by rename would not ask the file itself.
+            Some((FileType::RegularFile, mode)) if mode & 0o222 == 0 => return Err(StorageError::Denied),
+            Some((FileType::RegularFile, _)) => may(&place.dir, name, Access::WRITE_OK)?,
+            Some(_) => return Err(StorageError::Unsupported),
+        }
+        Ok((place, old))
+    }
+
+    fn may_write(&self, path: &VPath, how: Create) -> Result<VPath, StorageError> {
+        if how == Create::Unique {
+            let dir = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+            may(&dir, OsStr::from_bytes(b"."), Access::WRITE_OK | Access::EXEC_OK)?;
+            let name = format!("upload-{:016x}", rand::random::<u64>());
+            return path.child(name.as_bytes()).map_err(StorageError::Name);
+        }
+        let (place, old) = self.target(path)?;
+        match how {
+            Create::At(offset) if offset > old.as_ref().map_or(0, size_of) => Err(StorageError::BeyondEnd),
+            Create::Replace if !self.is_live(path) => {
+                may(&place.dir, OsStr::from_bytes(b"."), Access::WRITE_OK | Access::EXEC_OK)
+                    .map(|()| path.clone())
+            }
+            _ => Ok(path.clone()),
+        }
+    }
+
+    fn is_live(&self, path: &VPath) -> bool {
+        self.options.live.iter().any(|dir| path.is_beneath(dir))
+    }
+
+    fn write(&self, path: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
+        let (place, old) = self.target(path)?;
+        let durability = self.options.durability;
+        let terms = Terms { durability, keep_partial: self.options.keep_partial };
+        let size = old.as_ref().map_or(0, size_of);
+        Ok(match how {
+            Create::Replace if self.is_live(path) => {
+                Box::new(InPlace::new(place, 0, Opening::Truncate, durability))
+            }
+            Create::Replace => Box::new(Staged::open(place, old, Naming::Replace, terms)?),
+            Create::Unique => Box::new(Staged::open(place, old, Naming::Fresh, terms)?),
+            Create::Append => Box::new(InPlace::new(place, size, Opening::Keep, durability)),
+            Create::At(offset) if offset > size => return Err(StorageError::BeyondEnd),
+            Create::At(offset) => Box::new(InPlace::new(place, offset, Opening::Keep, durability)),
+        })
+    }
+
+    fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        if from.is_root() || to.is_root() {
+            return Err(StorageError::Denied);
+        }
+        let (from, to) = (self.root.place(from, Last::Keep)?, self.root.place(to, Last::Keep)?);
+        let (old, new) = (OsStr::from_bytes(&from.name), OsStr::from_bytes(&to.name));
+        rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
+            // A directory into itself.
+            Errno::INVAL => StorageError::Denied,
+            errno => refusal(errno),
+        })
+    }
+
+    fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
+        match change {
+            FactChange::Modify(time) => {
+                let stamp = Timespec { tv_sec: time.unix(), tv_nsec: i64::from(time.nanos()) };
+                let times = Timestamps {
+                    last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+                    last_modification: stamp,
+                };
+                let place = self.root.place(path, Last::Follow)?;
+                let name = OsStr::from_bytes(&place.name);
+                rustix::fs::utimensat(&place.dir, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(refusal)
+            }
+            FactChange::UnixMode(mode) => {
+                let fd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+                // Set-user-ID and its kin are not for FTP.
+                rustix::fs::fchmod(fd, Mode::from_raw_mode(u32::from(mode & 0o777))).map_err(refusal)
+            }
+        }
+    }
+
+    fn free(&self, path: &VPath) -> Result<u64, StorageError> {
+        let fd = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+        let stat = rustix::fs::fstatvfs(fd).map_err(refusal)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn remove(&self, path: &VPath, flags: AtFlags) -> Result<(), StorageError> {
+        if path.is_root() {
+            return Err(StorageError::Denied);
+        }
+        let place = self.root.place(path, Last::Keep)?;
+        rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), flags).map_err(refusal)
+    }
+}
+
+/// What this process may do with a name, by its effective user.
+fn may(dir: &OwnedFd, name: &OsStr, access: Access) -> Result<(), StorageError> {
+    rustix::fs::accessat(dir, name, access, AtFlags::EACCESS).map_err(refusal)
+}
+
+fn size_of(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+/// The letters that a mode leaves to anyone; the session takes away what the user has no right to.
+fn perm(kind: Kind, mode: u32) -> Perm {
+    let (readable, writable) = (mode & 0o444 != 0, mode & 0o222 != 0);
+    Perm::of(match (kind, readable, writable) {
+        (Kind::Dir | Kind::CurrentDir | Kind::ParentDir, _, true) => b"cdeflmp",
+        (Kind::Dir | Kind::CurrentDir | Kind::ParentDir, _, false) => b"el",
+        (Kind::File, true, true) => b"adfrw",
+        (Kind::File, true, false) => b"dfr",
+        (Kind::File, false, true) => b"adfw",
+        (Kind::File, false, false) | (Kind::Other, ..) => b"df",
+    })
+}
+
+#[async_trait]
+impl Storage for LocalStorage {
+    async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        let path = path.clone();
+        self.run(move |shared| shared.facts(&shared.root.open(&path, OFlags::PATH)?)).await
+    }
+
+    async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
+        let (shared, dir) = (Arc::clone(&self.shared), dir.clone());
+        let entries = blocking(move || shared.list(&dir)).await?;
+        Ok(Box::new(entries))
+    }
+
+    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
+        let file = file.clone();
+        let source = self.run(move |shared| {
+            let file = File::from(shared.root.open(&file, OFlags::RDONLY | OFlags::NONBLOCK)?);
+            let metadata = file.metadata().map_err(|error| io_refusal(&error))?;
+            if metadata.is_dir() {
+                return Err(StorageError::IsADirectory);
+            }
+            if !metadata.is_file() {
+                return Err(StorageError::Unsupported);
+            }
+            let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
+            Ok(LocalSource { file: Arc::new(file), offset: from, left })
+        });
+        Ok(Box::new(source.await?))
+    }
+
+    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
+        let file = file.clone();
+        self.run(move |shared| shared.may_write(&file, how)).await
+    }
+
+    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
+        let file = file.clone();
+        self.run(move |shared| shared.write(&file, how)).await
+    }
+
+    async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
+        let dir = dir.clone();
+        self.run(move |shared| {
+            let place = shared.root.place(&dir, Last::Keep)?;
+            let mode = Mode::from_raw_mode(0o777);
+            rustix::fs::mkdirat(&place.dir, OsStr::from_bytes(&place.name), mode).map_err(refusal)
+        })
+        .await
+    }
+
+    async fn remove_dir(&self, dir: &VPath) -> Result<(), StorageError> {
+        let dir = dir.clone();
+        self.run(move |shared| shared.remove(&dir, AtFlags::REMOVEDIR)).await
+    }
+
+    async fn remove_file(&self, file: &VPath) -> Result<(), StorageError> {
+        let file = file.clone();
+        self.run(move |shared| shared.remove(&file, AtFlags::empty())).await
+    }
+
+    async fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.run(move |shared| shared.rename(&from, &to)).await
+    }
+
+    async fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
+        let (path, change) = (path.clone(), change.clone());
+        self.run(move |shared| shared.change(&path, &change)).await
+    }
+
+    async fn free(&self, dir: &VPath) -> Result<u64, StorageError> {
+        let dir = dir.clone();
+        self.run(move |shared| shared.free(&dir)).await
+    }
+
+    fn can(&self) -> Abilities {
+        Abilities::ALL
+    }
+}
+
+/// A file that is open for reading; it is never read beyond the size it had at the start.
+#[derive(Debug)]
+struct LocalSource {
+    file: Arc<File>,
+    offset: u64,
+    left: u64,
+}
+
+#[async_trait]
+impl Source for LocalSource {
+    fn len(&self) -> u64 {
+        self.left
+    }
+
+    async fn read(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let wanted = self.left.min(buffer.capacity() as u64);
+        let (file, offset) = (Arc::clone(&self.file), self.offset);
+        let buffer = blocking(move || {
+            buffer.resize(usize::try_from(wanted).unwrap_or(buffer.capacity()), 0);
+            let count = file.read_at(&mut buffer, offset).map_err(|error| io_refusal(&error))?;
+            buffer.truncate(count);
+            Ok(buffer)
+        })
+        .await?;
+        if buffer.is_empty() && wanted > 0 {
+            return Err(StorageError::Io("the file became shorter while it was sent".into()));
+        }
+        self.offset += buffer.len() as u64;
+        self.left -= buffer.len() as u64;
+        Ok(buffer)
+    }
+
+    fn file(&self) -> Option<(Arc<File>, u64)> {
+        Some((Arc::clone(&self.file), self.offset))
+    }
+}
+
+/// The entries of an open directory.
+struct LocalEntries {
+    shared: Arc<Shared>,
+    path: VPath,
+    open: Option<(OwnedFd, Dir)>,
+}
+
+#[async_trait]
+impl Entries for LocalEntries {
+    async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
+        let Some((dir, mut reader)) = self.open.take() else { return Ok(Vec::new()) };
+        let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
+        let (page, open) = blocking(move || {
+            let mut page = Vec::with_capacity(PAGE);
+            while page.len() < PAGE {
+                let Some(entry) = reader.read() else { return Ok((page, None)) };
+                let entry = entry.map_err(refusal)?;
+                let name = entry.file_name().to_bytes();
+                if !matches!(name, b"." | b"..") {
+                    page.extend(shared.entry(&dir, &path, name));
+                }
+            }
+            Ok((page, Some((dir, reader))))
+        })
+        .await?;
+        self.open = open;
+        Ok(page)
+    }
+}

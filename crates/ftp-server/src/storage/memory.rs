@@ -1,0 +1,339 @@
+//! Files in memory, for tests and embedding. It stages uploads as the others do: a file appears when it is whole.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use ftp_proto::command::extension::FactChange;
+use ftp_proto::value::facts::{Entry, Facts, Kind, Perm};
+use ftp_proto::value::path::VPath;
+use ftp_proto::value::time::TimeVal;
+
+use crate::storage::{Abilities, Create, Entries, Left, Sink, Source, Storage, StorageError};
+
+/// A file or directory.
+#[derive(Debug, Clone)]
+struct Node {
+    /// `None` for a directory.
+    data: Option<Arc<Vec<u8>>>,
+    modify: TimeVal,
+    mode: u32,
+    unique: u64,
+}
+
+type Tree = BTreeMap<Vec<u8>, Node>;
+
+/// A tree of files in memory; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStorage {
+    tree: Arc<Mutex<Tree>>,
+}
+
+fn now() -> TimeVal {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    TimeVal::from_unix(i64::try_from(seconds).unwrap_or(0))
+}
+
+impl Node {
+    fn new(data: Option<Vec<u8>>) -> Self {
+        let mode = if data.is_some() { 0o644 } else { 0o755 };
+        Self { data: data.map(Arc::new), modify: now(), mode, unique: rand::random() }
+    }
+
+    fn facts(&self) -> Facts {
+        let (kind, size, perm) = match &self.data {
+            Some(data) => (Kind::File, data.len() as u64, &b"adfrw"[..]),
+            None => (Kind::Dir, 0, &b"cdeflmp"[..]),
+        };
+        Facts {
+            modify: Some(self.modify),
+            perm: Perm::of(perm),
+            unique: Some(self.unique),
+            mode: self.mode,
+            ..Facts::new(kind, size)
+        }
+    }
+}
+
+impl MemoryStorage {
+    /// An empty tree.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a file in, and the directories above it.
+    #[must_use]
+    pub fn with_file(self, path: &VPath, data: impl Into<Vec<u8>>) -> Self {
+        let mut dir = VPath::root();
+        let mut tree = self.lock();
+        for name in path.parent().names() {
+            if let Ok(child) = dir.child(name) {
+                tree.entry(child.as_bytes().to_vec()).or_insert_with(|| Node::new(None));
+                dir = child;
+            }
+        }
+        tree.insert(path.as_bytes().to_vec(), Node::new(Some(data.into())));
+        drop(tree);
+        self
+    }
+
+    /// The octets of a file.
+    #[must_use]
+    pub fn file(&self, path: &VPath) -> Option<Vec<u8>> {
+        self.lock().get(path.as_bytes()).and_then(|node| node.data.as_ref().map(|data| data.to_vec()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tree> {
+        // A panic elsewhere leaves whole nodes behind: every change is one insertion or removal.
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn node(&self, path: &VPath) -> Result<Node, StorageError> {
+        if path.is_root() {
+            return Ok(Node { unique: 0, ..Node::new(None) });
+        }
+        self.lock().get(path.as_bytes()).cloned().ok_or(StorageError::NotFound)
+    }
+
+    /// The directory in which something is to be made.
+    fn need_dir(&self, path: &VPath) -> Result<(), StorageError> {
+        match self.node(path)?.data {
+            Some(_) => Err(StorageError::NotADirectory),
+            None => Ok(()),
+        }
+    }
+
+    /// The octets of a file that may be written; none for a new one.
+    fn writable(&self, path: &VPath) -> Result<Option<Arc<Vec<u8>>>, StorageError> {
+        self.need_dir(&path.parent())?;
+        match self.node(path) {
+            Ok(Node { data: None, .. }) => Err(StorageError::IsADirectory),
+            Ok(Node { data, .. }) => Ok(data),
+            Err(StorageError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether `path` lies beneath the directory `dir`.
+fn beneath(path: &[u8], dir: &VPath) -> bool {
+    dir.is_root() || path.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+/// Paths begin with a slash; the entries of a directory have one name more than it.
+fn name_in<'a>(path: &'a [u8], dir: &VPath) -> Option<&'a [u8]> {
+    let rest = if dir.is_root() { path.get(1..)? } else { path.strip_prefix(dir.as_bytes())?.get(1..)? };
+    (beneath(path, dir) && !rest.is_empty() && !rest.contains(&b'/')).then_some(rest)
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        self.node(path).map(|node| node.facts())
+    }
+
+    async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
+        self.need_dir(dir)?;
+        let tree = self.lock();
+        let entries = tree.iter().filter_map(|(path, node)| {
+            name_in(path, dir).map(|name| Entry { name: name.to_vec(), facts: node.facts() })
+        });
+        Ok(Box::new(MemoryEntries(entries.collect())))
+    }
+
+    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
+        let data = self.node(file)?.data.ok_or(StorageError::IsADirectory)?;
+        let from =
+            usize::try_from(from).ok().filter(|from| *from <= data.len()).ok_or(StorageError::BeyondEnd)?;
+        Ok(Box::new(MemorySource { data, from }))
+    }
+
+    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
+        if how == Create::Unique {
+            self.need_dir(file)?;
+            let name = format!("upload-{:016x}", rand::random::<u64>());
+            return file.child(name.as_bytes()).map_err(StorageError::Name);
+        }
+        let size = self.writable(file)?.map_or(0, |data| data.len() as u64);
+        match how {
+            Create::At(offset) if offset > size => Err(StorageError::BeyondEnd),
+            _ => Ok(file.clone()),
+        }
+    }
+
+    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
+        let old = self.writable(file)?.map_or_else(Vec::new, |data| data.to_vec());
+        let (data, at) = match how {
+            Create::Replace | Create::Unique => (Vec::new(), 0),
+            Create::Append => (old.clone(), old.len()),
+            Create::At(offset) => (old, usize::try_from(offset).map_err(|_| StorageError::BeyondEnd)?),
+        };
+        Ok(Box::new(MemorySink { storage: self.clone(), path: file.clone(), data, at }))
+    }
+
+    async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
+        self.need_dir(&dir.parent())?;
+        if self.node(dir).is_ok() {
+            return Err(StorageError::Exists);
+        }
+        self.lock().insert(dir.as_bytes().to_vec(), Node::new(None));
+        Ok(())
+    }
+
+    async fn remove_dir(&self, dir: &VPath) -> Result<(), StorageError> {
+        if dir.is_root() {
+            return Err(StorageError::Denied);
+        }
+        self.need_dir(dir)?;
+        let mut tree = self.lock();
+        if tree.keys().any(|path| beneath(path, dir)) {
+            return Err(StorageError::NotEmpty);
+        }
+        tree.remove(dir.as_bytes());
+        Ok(())
+    }
+
+    async fn remove_file(&self, file: &VPath) -> Result<(), StorageError> {
+        self.node(file)?.data.ok_or(StorageError::IsADirectory)?;
+        self.lock().remove(file.as_bytes());
+        Ok(())
+    }
+
+    async fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        let moved = self.node(from)?;
+        self.need_dir(&to.parent())?;
+        if from.is_root() || to.is_beneath(from) && to != from {
+            return Err(StorageError::Denied);
+        }
+        match self.node(to) {
+            Ok(Node { data: None, .. }) => return Err(StorageError::IsADirectory),
+            Ok(_) if moved.data.is_none() => return Err(StorageError::Exists),
+            _ => {}
+        }
+        let mut tree = self.lock();
+        let inside: Vec<Vec<u8>> =
+            tree.keys().filter(|path| *path == from.as_bytes() || beneath(path, from)).cloned().collect();
+        for path in inside {
+            if let Some(node) = tree.remove(&path) {
+                let rest = path.get(from.as_bytes().len()..).unwrap_or_default();
+                tree.insert([to.as_bytes(), rest].concat(), node);
+            }
+        }
+        Ok(())
+    }
+
+    async fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
+        let mut tree = self.lock();
+        let node = tree.get_mut(path.as_bytes()).ok_or(StorageError::NotFound)?;
+        match change {
+            FactChange::Modify(time) => node.modify = *time,
+            FactChange::UnixMode(mode) => node.mode = u32::from(*mode),
+        }
+        Ok(())
+    }
+
+    async fn free(&self, dir: &VPath) -> Result<u64, StorageError> {
+        self.need_dir(dir)?;
+        Err(StorageError::Unsupported)
+    }
+
+    fn can(&self) -> Abilities {
+        Abilities::ALL.without(Abilities::SPACE)
+    }
+}
+
+struct MemoryEntries(Vec<Entry>);
+
+#[async_trait]
+impl Entries for MemoryEntries {
+    async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
+        Ok(std::mem::take(&mut self.0))
+    }
+}
+
+struct MemorySource {
+    data: Arc<Vec<u8>>,
+    from: usize,
+}
+
+#[async_trait]
+impl Source for MemorySource {
+    fn len(&self) -> u64 {
+        (self.data.len() - self.from) as u64
+    }
+
+    async fn read(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let end = self.data.len().min(self.from + buffer.capacity());
+        buffer.extend_from_slice(self.data.get(self.from..end).unwrap_or_default());
+        self.from = end;
+        Ok(buffer)
+    }
+}
+
+struct MemorySink {
+    storage: MemoryStorage,
+    path: VPath,
+    data: Vec<u8>,
+    at: usize,
+}
+
+#[async_trait]
+impl Sink for MemorySink {
+    async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let end = self.at + data.len();
+        if self.data.len() < end {
+            self.data.resize(end, 0);
+        }
+        if let Some(place) = self.data.get_mut(self.at..end) {
+            place.copy_from_slice(&data);
+        }
+        self.at = end;
+        data.clear();
+        Ok(data)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
+        self.storage.writable(&self.path)?;
+        self.storage.lock().insert(self.path.as_bytes().to_vec(), Node::new(Some(self.data)));
+        Ok(())
+    }
+
+    async fn abandon(self: Box<Self>) -> Left {
+        Left::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> VPath {
+        VPath::new(path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_upload_appears_when_it_is_whole() {
+        let storage = MemoryStorage::new().with_file(&path("/a/f"), "old");
+        let mut sink = storage.write(&path("/a/f"), Create::Replace).await.unwrap();
+        sink.write(b"new".to_vec()).await.unwrap();
+        assert_eq!(storage.file(&path("/a/f")), Some(b"old".to_vec()));
+        sink.commit().await.unwrap();
+        assert_eq!(storage.file(&path("/a/f")), Some(b"new".to_vec()));
+        let sink = storage.write(&path("/a/g"), Create::Replace).await.unwrap();
+        assert_eq!(sink.abandon().await, Left::Nothing);
+        assert_eq!(storage.file(&path("/a/g")), None);
+    }
+
+    #[tokio::test]
+    async fn directories_move_with_what_is_in_them() {
+        let storage = MemoryStorage::new().with_file(&path("/a/b/f"), "x");
+        storage.rename(&path("/a"), &path("/c")).await.unwrap();
+        assert_eq!(storage.file(&path("/c/b/f")), Some(b"x".to_vec()));
+        assert_eq!(storage.remove_dir(&path("/c")).await, Err(StorageError::NotEmpty));
+        assert_eq!(storage.rename(&path("/c"), &path("/c/d")).await, Err(StorageError::Denied));
+        let page = storage.list(&VPath::root()).await.unwrap().next_page().await.unwrap();
+        assert_eq!(page.iter().map(|entry| entry.name.as_slice()).collect::<Vec<_>>(), [b"c"]);
+    }
+}

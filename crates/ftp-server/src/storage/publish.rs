@@ -1,0 +1,297 @@
+//! How an upload becomes a file: staged beside its target, published by one rename, or not at all.
+//!
+//! ```text
+//! Staged ──write──> Staged ──commit──> durable ──> linked or renamed over the target
+//!    └── abandon ──> nothing, or a partial under a name that was free
+//! InPlace ──write──> the file grows ──commit──> durable
+//! ```
+//!
+//! Staging uses a file without a name (`O_TMPFILE`): whatever kills the process, nothing is left. Where the file
+//! system cannot do that, a hidden name is used, which a sweep at the next start removes. The old version of a
+//! file is never opened for writing and never deleted before the new one takes its name. Not here: the check
+//! before, which is [`super::Storage::may_write`].
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+
+use crate::storage::confine::{Place, io_refusal, refusal};
+use crate::storage::local::{Durability, KeepPartial, blocking};
+use crate::storage::{Left, Sink, StorageError};
+
+/// How names of uploads under way begin. No command sees them and no listing shows them.
+const STAGING: &[u8] = b".ftp-upload-";
+
+/// Whether a name belongs to an upload under way.
+pub(super) fn is_staging(name: &[u8]) -> bool {
+    name.starts_with(STAGING)
+}
+
+fn staging_name() -> Vec<u8> {
+    [STAGING, format!("{:016x}", rand::random::<u64>()).as_bytes()].concat()
+}
+
+/// What is done with a finished upload, and with a broken one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) durability: Durability,
+    pub(super) keep_partial: KeepPartial,
+}
+
+/// What a finished upload does about its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// It takes the name from whatever has it.
+    Replace,
+    /// It must not: STOU.
+    Fresh,
+}
+
+/// A file that has no name yet, or a hidden one.
+#[derive(Debug)]
+pub(super) struct Staged {
+    place: Place,
+    file: Arc<File>,
+    /// The hidden name, where the file system has no `O_TMPFILE`.
+    hidden: Option<Vec<u8>>,
+    /// What has the name now.
+    old: Option<Stat>,
+    naming: Naming,
+    terms: Terms,
+    written: u64,
+}
+
+impl Staged {
+    /// Opens a staging file beside `place`.
+    pub(super) fn open(
+        place: Place,
+        old: Option<Stat>,
+        naming: Naming,
+        terms: Terms,
+    ) -> Result<Self, StorageError> {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        let (fd, hidden) = match rustix::fs::openat(&place.dir, c".", flags, mode) {
+            Ok(fd) => (fd, None),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+                let name = staging_name();
+                let flags =
+                    OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let fd =
+                    rustix::fs::openat(&place.dir, OsStr::from_bytes(&name), flags, mode).map_err(refusal)?;
+                (fd, Some(name))
+            }
+            Err(errno) => return Err(refusal(errno)),
+        };
+        Ok(Self { place, file: Arc::new(File::from(fd)), hidden, old, naming, terms, written: 0 })
+    }
+
+    /// Mode and owner of the old file, as far as this process may set them.
+    fn inherit(&self) -> Result<(), StorageError> {
+        let Some(old) = &self.old else { return Ok(()) };
+        let now = rustix::fs::fstat(&self.file).map_err(refusal)?;
+        if (now.st_uid, now.st_gid) != (old.st_uid, old.st_gid) {
+            let owner = Some(rustix::fs::Uid::from_raw(old.st_uid));
+            let group = Some(rustix::fs::Gid::from_raw(old.st_gid));
+            // Only root may give files away; without the right the file stays with this process.
+            let _refused = rustix::fs::fchown(&self.file, owner, group);
+        }
+        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(old.st_mode & 0o7777)).map_err(refusal)
+    }
+
+    /// Gives the nameless file a name that must be free.
+    fn link(&self, name: &[u8]) -> Result<(), Errno> {
+        let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let name = OsStr::from_bytes(name);
+        rustix::fs::linkat(rustix::fs::CWD, own, &self.place.dir, name, AtFlags::SYMLINK_FOLLOW)
+    }
+
+    /// Makes the file visible under its name in one step.
+    fn publish(&mut self) -> Result<(), StorageError> {
+        let fresh = self.naming == Naming::Fresh;
+        if self.hidden.is_none() {
+            if self.old.is_none() || fresh {
+                match self.link(&self.place.name) {
+                    Err(Errno::EXIST) if !fresh => {}
+                    done => return done.map_err(refusal),
+                }
+            }
+            let name = staging_name();
+            self.link(&name).map_err(refusal)?;
+            self.hidden = Some(name);
+        }
+        let Some(hidden) = &self.hidden else { return Ok(()) };
+        let (dir, from, to) =
+            (&self.place.dir, OsStr::from_bytes(hidden), OsStr::from_bytes(&self.place.name));
+        let flags = if fresh { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        let done = match rustix::fs::renameat_with(dir, from, dir, to, flags) {
+            Err(Errno::INVAL | Errno::NOSYS) if !fresh => rustix::fs::renameat(dir, from, dir, to),
+            done => done,
+        };
+        done.map_err(refusal)?;
+        self.hidden = None;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(), StorageError> {
+        self.inherit()?;
+        make_durable(&self.file, self.terms.durability)?;
+        self.publish()?;
+        make_name_durable(&self.place.dir, self.terms.durability)
+    }
+
+    /// Keeps a partial under a new name if that is wanted; never over an old version.
+    fn give_up(mut self) -> Left {
+        let keep = self.terms.keep_partial == KeepPartial::NewOnly && self.old.is_none() && self.written > 0;
+        if keep && self.naming == Naming::Replace {
+            self.naming = Naming::Fresh;
+            let written = self.written;
+            if make_durable(&self.file, self.terms.durability).and_then(|()| self.publish()).is_ok() {
+                return Left::Partial(written);
+            }
+        }
+        Left::Nothing
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(hidden) = &self.hidden {
+            // What cannot be removed now is removed by the sweep at the next start.
+            let _refused = rustix::fs::unlinkat(&self.place.dir, OsStr::from_bytes(hidden), AtFlags::empty());
+        }
+    }
+}
+
+fn make_durable(file: &File, durability: Durability) -> Result<(), StorageError> {
+    match durability {
+        Durability::None => Ok(()),
+        Durability::Data => file.sync_data().map_err(|error| io_refusal(&error)),
+        Durability::Full => file.sync_all().map_err(|error| io_refusal(&error)),
+    }
+}
+
+fn make_name_durable(dir: &OwnedFd, durability: Durability) -> Result<(), StorageError> {
+    if durability != Durability::Full {
+        return Ok(());
+    }
+    // The directory is open for its path only; syncing needs it open for reading.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(refusal)?;
+    rustix::fs::fsync(dir).map_err(refusal)
+}
+
+#[async_trait]
+impl Sink for Staged {
+    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let (file, at) = (Arc::clone(&self.file), self.written);
+        self.written += data.len() as u64;
+        write_at(file, data, at).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
+        blocking(move || self.finish()).await
+    }
+
+    async fn abandon(self: Box<Self>) -> Left {
+        blocking(move || Ok(self.give_up())).await.unwrap_or(Left::Nothing)
+    }
+}
+
+async fn write_at(file: Arc<File>, mut data: Vec<u8>, at: u64) -> Result<Vec<u8>, StorageError> {
+    blocking(move || {
+        file.write_all_at(&data, at).map_err(|error| io_refusal(&error))?;
+        data.clear();
+        Ok(data)
+    })
+    .await
+}
+
+/// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.
+#[derive(Debug)]
+pub(super) struct InPlace {
+    place: Arc<Place>,
+    /// Opened at the first octet.
+    file: Option<Arc<File>>,
+    opening: Opening,
+    offset: u64,
+    written: u64,
+    durability: Durability,
+}
+
+/// What opening an in-place target does to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Its octets stay.
+    Keep,
+    /// They go, with the first octet of the new ones.
+    Truncate,
+}
+
+impl InPlace {
+    pub(super) fn new(place: Place, offset: u64, opening: Opening, durability: Durability) -> Self {
+        Self { place: Arc::new(place), file: None, opening, offset, written: 0, durability }
+    }
+
+    fn open(place: &Place, opening: Opening) -> Result<Arc<File>, StorageError> {
+        let mut flags =
+            OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        if opening == Opening::Truncate {
+            flags |= OFlags::TRUNC;
+        }
+        let mode = Mode::from_raw_mode(0o666);
+        let fd =
+            rustix::fs::openat(&place.dir, OsStr::from_bytes(&place.name), flags, mode).map_err(refusal)?;
+        Ok(Arc::new(File::from(fd)))
+    }
+}
+
+#[async_trait]
+impl Sink for InPlace {
+    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let (place, opening) = (Arc::clone(&self.place), self.opening);
+                let file = blocking(move || Self::open(&place, opening)).await?;
+                self.file = Some(Arc::clone(&file));
+                file
+            }
+        };
+        let at = self.offset + self.written;
+        self.written += data.len() as u64;
+        write_at(file, data, at).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
+        blocking(move || {
+            let file = match &self.file {
+                Some(file) => Arc::clone(file),
+                None => Self::open(&self.place, self.opening)?,
+            };
+            make_durable(&file, self.durability)?;
+            make_name_durable(&self.place.dir, self.durability)
+        })
+        .await
+    }
+
+    async fn abandon(self: Box<Self>) -> Left {
+        let Some(file) = self.file else { return Left::Nothing };
+        let (durability, written) = (self.durability, self.written);
+        let size = blocking(move || {
+            make_durable(&file, durability)?;
+            file.metadata().map(|metadata| metadata.len()).map_err(|error| io_refusal(&error))
+        });
+        match size.await {
+            Ok(size) if written > 0 => Left::Extended(size),
+            _ => Left::Nothing,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! TLS for both kinds of connection.
+//!
+//! The crypto provider is a value that the application passes. Tickets are stateless and reusable, because a
+//! client resumes one control session for many data connections; none are sent on data connections, because a
+//! client that only writes would never read them, its kernel would answer the close with RST, and the end of the
+//! upload would be lost. Each ticket carries the random id of its control connection, so that a resumed data
+//! connection shows which session it belongs to. ALPN is `ftp` for clients that offer any (ALPACA). Not here:
+//! where certificates come from.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use ftp_proto::session::TlsFacts;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ProducesTickets;
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// How long a handshake may take.
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
+
+/// Why TLS cannot be set up.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// The certificate and the key do not fit each other, or the provider cannot use them.
+    #[error("certificate or key cannot be used: {0}")]
+    Certificate(#[from] rustls::Error),
+}
+
+/// What a data connection has to prove by resuming a TLS session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DataSession {
+    /// Nothing; tickets are not looked at.
+    Off,
+    /// A ticket of another control session is refused; none is needed.
+    #[default]
+    Prefer,
+    /// The ticket of this control session is needed.
+    Require,
+}
+
+/// Where TLS sessions belong: the id that stands in their tickets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Binding([u8; 16]);
+
+impl Binding {
+    pub(crate) fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+/// The configurations of both kinds of connection.
+#[derive(Debug, Clone)]
+struct Pair {
+    control: Arc<ServerConfig>,
+    data: Arc<ServerConfig>,
+}
+
+/// TLS of a server. The certificate can be replaced while it runs.
+#[derive(Debug)]
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    ticketer: Arc<dyn ProducesTickets>,
+    current: RwLock<Pair>,
+    data_session: DataSession,
+}
+
+/// What is known of a data connection's TLS session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Belongs {
+    /// It may carry data.
+    Here,
+    /// It was resumed from another control session, or not resumed where that is needed.
+    Elsewhere,
+}
+
+impl Tls {
+    /// TLS 1.2 and 1.3 with this chain, leaf first, and its key.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`] if they cannot be used.
+    pub fn new(
+        provider: Arc<CryptoProvider>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        data_session: DataSession,
+    ) -> Result<Self, TlsError> {
+        let ticketer = rustls::crypto::ring::Ticketer::new()?;
+        let current = RwLock::new(pair(&provider, &ticketer, chain, key)?);
+        Ok(Self { provider, ticketer, current, data_session })
+    }
+
+    /// The same with ring as provider.
+    ///
+    /// # Errors
+    /// As for [`Tls::new`].
+    pub fn with_ring(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, TlsError> {
+        Self::new(Arc::new(rustls::crypto::ring::default_provider()), chain, key, DataSession::default())
+    }
+
+    /// Uses another certificate from the next handshake on. Tickets stay good.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`] if it cannot be used; the old one stays.
+    pub fn replace(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), TlsError> {
+        let fresh = pair(&self.provider, &self.ticketer, chain, key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    fn current(&self) -> Pair {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The server's side of a handshake on a control connection; its tickets carry `binding`.
+    pub(crate) async fn control<S>(&self, stream: S, binding: Binding) -> io::Result<TlsStream<S>>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let acceptor = TlsAcceptor::from(self.current().control);
+        let handshake = acceptor.accept_with(stream, |connection| connection.set_resumption_data(&binding.0));
+        in_time(handshake).await
+    }
+
+    /// The server's side of a handshake on a data connection.
+    pub(crate) async fn data(self: Arc<Self>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        in_time(TlsAcceptor::from(self.current().data).accept(stream)).await
+    }
+
+    /// Whether a data connection may serve a control connection: `own` is its binding, `resumed` the one that it
+    /// was itself resumed from.
+    pub(crate) fn belongs(&self, data: &ServerConnection, own: Binding, resumed: Option<&[u8]>) -> Belongs {
+        let shown = data.received_resumption_data();
+        let known = shown.is_some() && (shown == Some(&own.0) || shown == resumed);
+        match (self.data_session, data.handshake_kind()) {
+            (DataSession::Off, _) => Belongs::Here,
+            (DataSession::Prefer, Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest)) => {
+                Belongs::Here
+            }
+            _ if known => Belongs::Here,
+            _ => Belongs::Elsewhere,
+        }
+    }
+}
+
+async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the client did not finish the handshake");
+    tokio::time::timeout(HANDSHAKE_TIME, handshake).await.map_err(late)?
+}
+
+fn pair(
+    provider: &Arc<CryptoProvider>,
+    ticketer: &Arc<dyn ProducesTickets>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Pair, TlsError> {
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions()?;
+    let mut control = builder.with_no_client_auth().with_single_cert(chain, key)?;
+    control.ticketer = Arc::clone(ticketer);
+    control.send_tls13_tickets = 4;
+    control.alpn_protocols = vec![b"ftp".to_vec()];
+    let mut data = control.clone();
+    data.send_tls13_tickets = 0;
+    data.alpn_protocols = vec![b"ftp".to_vec(), b"ftp-data".to_vec()];
+    Ok(Pair { control: Arc::new(control), data: Arc::new(data) })
+}
+
+/// What the session may know of a control connection's TLS.
+pub(crate) fn facts(connection: &ServerConnection) -> TlsFacts {
+    TlsFacts {
+        version: connection
+            .protocol_version()
+            .and_then(|version| version.as_str())
+            .unwrap_or("TLS")
+            .to_owned(),
+        cipher: connection
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("unknown cipher")
+            .to_owned(),
+        server_name: connection.server_name().map(str::to_owned),
+    }
+}
