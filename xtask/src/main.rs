@@ -1,1 +1,48 @@
-fn main() {}
+//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `interop`.
+#![allow(clippy::print_stdout, reason = "tasks talk to a person")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod ci;
+mod fuzz;
+mod interop;
+mod run;
+mod tidy;
+
+/// The tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that has to hold: format, lints, tests, docs, tidy, fuzz smoke, interop
+    Ci,
+    /// The rules of the house that a machine can check
+    Tidy(tidy::Args),
+    /// `cargo fuzz` with the toolchain it needs; `smoke` runs every target for a few seconds
+    Fuzz(fuzz::Args),
+    /// Real clients against the release binary, in every mode and profile
+    Interop(interop::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Ci => ci::ci(),
+        Task::Tidy(args) => tidy::tidy(&args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
+        Task::Interop(args) => interop::interop(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

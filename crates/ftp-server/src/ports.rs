@@ -5,9 +5,9 @@
 //! uses up nobody's. Ports are chosen at random (RFC 2577 §8). A reservation takes one connection.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rand::Rng;
@@ -32,6 +32,7 @@ type Table = HashMap<(IpAddr, u16), Listening>;
 #[derive(Debug)]
 struct Listening {
     claims: HashMap<IpAddr, Claim>,
+    socket: Arc<TcpListener>,
     task: AbortHandle,
 }
 
@@ -39,7 +40,7 @@ struct Listening {
 #[derive(Debug)]
 struct Claim {
     client: oneshot::Sender<TcpStream>,
-    stranger: Arc<Mutex<Option<IpAddr>>>,
+    stranger: Arc<OnceLock<IpAddr>>,
 }
 
 /// A reserved port. Dropping it gives the port back.
@@ -49,7 +50,7 @@ pub struct Lease {
     key: (IpAddr, u16),
     client: IpAddr,
     accepted: oneshot::Receiver<TcpStream>,
-    stranger: Arc<Mutex<Option<IpAddr>>>,
+    stranger: Arc<OnceLock<IpAddr>>,
 }
 
 impl Ports {
@@ -81,7 +82,7 @@ impl Ports {
             let offset = u16::try_from((first + step) % count).ok()?;
             let key = (local, self.range.start() + offset);
             let (sender, accepted) = oneshot::channel();
-            let stranger = Arc::new(Mutex::new(None));
+            let stranger = Arc::new(OnceLock::new());
             let claim = Claim { client: sender, stranger: Arc::clone(&stranger) };
             match table.get_mut(&key) {
                 Some(listening) if listening.claims.contains_key(&client) => return None,
@@ -89,9 +90,10 @@ impl Ports {
                     listening.claims.insert(client, claim);
                 }
                 None => {
-                    let listener = listen(SocketAddr::new(key.0, key.1)).ok()?;
-                    let task = tokio::spawn(serve(Arc::downgrade(self), key, listener)).abort_handle();
-                    table.insert(key, Listening { claims: HashMap::from([(client, claim)]), task });
+                    let socket = Arc::new(listen(SocketAddr::new(key.0, key.1)).ok()?);
+                    let task =
+                        tokio::spawn(serve(Arc::downgrade(self), key, Arc::clone(&socket))).abort_handle();
+                    table.insert(key, Listening { claims: HashMap::from([(client, claim)]), socket, task });
                 }
             }
             Some(Lease { ports: Arc::downgrade(self), key, client, accepted, stranger })
@@ -108,7 +110,8 @@ impl Ports {
             return;
         }
         for claim in listening.claims.values() {
-            *claim.stranger.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer);
+            // The first one is the one that is told of.
+            let _later = claim.stranger.set(peer);
         }
         drop(table);
         reset(&stream);
@@ -133,7 +136,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn serve(ports: Weak<Ports>, key: (IpAddr, u16), listener: TcpListener) {
+async fn serve(ports: Weak<Ports>, key: (IpAddr, u16), listener: Arc<TcpListener>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -153,10 +156,10 @@ impl Lease {
         self.key.1
     }
 
-    /// Who else has tried to connect.
+    /// Who else has tried to connect, the first of them.
     #[must_use]
     pub fn stranger(&self) -> Option<IpAddr> {
-        *self.stranger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stranger.get().copied()
     }
 
     /// The client's connection. Cancel safe.
@@ -182,6 +185,8 @@ impl Drop for Lease {
             listening.claims.remove(&self.client);
         }
         if listening.claims.is_empty() {
+            // The task lets go of the socket only when the runtime gets to it: the port must be free at once.
+            let _refused = SockRef::from(&*listening.socket).shutdown(Shutdown::Both);
             listening.task.abort();
             table.remove(&self.key);
         }

@@ -1,16 +1,79 @@
-//! From a command to its handler: one row a verb.
+//! From a line to its handler: what is no command is refused, a command has one row a verb.
 
 use std::net::SocketAddr;
 
-use crate::command::Command;
 use crate::command::service::ListArg;
-use crate::reply::Code;
-use crate::session::action::Algorithm;
+use crate::command::{Command, CommandError};
+use crate::reply::{Class, Code};
+use crate::session::action::{Action, Algorithm, Ending};
 use crate::session::login::{LoggedIn, Stage, refuse_visitor};
 use crate::session::{Core, Session};
+use crate::value::text::Text;
 use crate::verb::{Phase, Verb};
 
 impl Session {
+    pub(super) fn run(&mut self, command: Result<Command, CommandError>) {
+        let before = self.core.queue.len();
+        match command {
+            Ok(command) => self.dispatch(command),
+            Err(error) => self.misunderstood(error),
+        }
+        let failed = self.core.queue.iter().skip(before).any(|action| {
+            matches!(action, Action::Reply(reply) if matches!(reply.code(),
+                Code::SYNTAX_ERROR | Code::BAD_ARGUMENT | Code::NOT_IMPLEMENTED | Code::BAD_SEQUENCE | Code::NOT_LOGGED_IN))
+        });
+        if failed {
+            self.count_error();
+        } else if self
+            .core
+            .queue
+            .iter()
+            .skip(before)
+            .any(|action| matches!(action, Action::Reply(reply) if reply.code().class() == Class::Completion))
+        {
+            self.errors = 0;
+        }
+    }
+
+    fn misunderstood(&mut self, error: CommandError) {
+        let code = match error {
+            CommandError::Empty | CommandError::Unknown => Code::SYNTAX_ERROR,
+            CommandError::MissingArgument(_) | CommandError::UnexpectedArgument(_) => Code::BAD_ARGUMENT,
+            CommandError::BadArgument(..) => Code::BAD_ARGUMENT,
+            CommandError::Unsupported(..) => Code::BAD_PARAMETER,
+        };
+        match error {
+            CommandError::MissingArgument(verb) | CommandError::BadArgument(verb, _)
+                if self.lacks_login(verb) =>
+            {
+                self.core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first.");
+            }
+            CommandError::Unknown => {
+                self.core.reply(code, "Unknown command; HELP lists the known ones.");
+            }
+            CommandError::BadArgument(verb, _) | CommandError::Unsupported(verb, _) => {
+                self.with(|me, core| me.refused_argument(core, verb));
+                self.core.say(code, format!("{error}."));
+            }
+            CommandError::Empty | CommandError::MissingArgument(_) | CommandError::UnexpectedArgument(_) => {
+                self.core.say(code, format!("{error}."));
+            }
+        }
+    }
+
+    /// Ends a session that sends nothing but errors (RFC 2577 §5 in spirit).
+    pub(super) fn count_error(&mut self) {
+        self.errors += 1;
+        if self.errors >= self.core.policy.errors {
+            self.core.reply(Code::UNAVAILABLE, "Too many errors; closing.");
+            self.end(Ending::Nonsense(Text::from("too many errors")));
+        }
+    }
+
+    fn lacks_login(&self, verb: Verb) -> bool {
+        verb.spec().phase == Phase::LoggedIn && !matches!(self.stage, Stage::LoggedIn(_))
+    }
+
     /// Runs a command whose argument is good: refuses it before login if the table says so, else calls its handler.
     #[allow(clippy::too_many_lines, reason = "one row a verb")]
     pub(super) fn dispatch(&mut self, command: Command) {

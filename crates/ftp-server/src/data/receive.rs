@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Fault, Inbound, Left};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
 use crate::storage::Sink;
@@ -22,7 +22,12 @@ pub(crate) async fn receive(
         let pump = async {
             match stream {
                 DataStream::Clear(mut stream) => pump(&mut stream, &mut sink, plan, stall, &mut count).await,
-                DataStream::Tls(mut stream) => pump(&mut *stream, &mut sink, plan, stall, &mut count).await,
+                DataStream::Tls(mut stream) => {
+                    pump(&mut *stream, &mut sink, plan, stall, &mut count).await?;
+                    // Some clients wait for our close_notify, others have closed already.
+                    let _gone = tokio::time::timeout(stall, stream.shutdown()).await;
+                    Ok(())
+                }
             }
         };
         tokio::select! {
@@ -93,11 +98,8 @@ async fn read<S: AsyncRead + Unpin>(
     if buffer.capacity() == 0 {
         buffer.reserve(BUFFER);
     }
-    let reading = async {
-        // Small reads are gathered as long as more is there at once.
-        stream.read_buf(&mut buffer).await
-    };
-    let read = tokio::time::timeout(stall, reading).await.map_err(|_| Fault::Stalled(stall))?;
+    let read =
+        tokio::time::timeout(stall, stream.read_buf(&mut buffer)).await.map_err(|_| Fault::Stalled(stall))?;
     read.map_err(|error| broken(&error))?;
     Ok(buffer)
 }

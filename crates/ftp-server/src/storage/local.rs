@@ -10,7 +10,6 @@ use std::fs::File;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,8 +25,9 @@ use crate::storage::confine::{Last, Place, Root, io_refusal, refusal};
 use crate::storage::publish::{InPlace, Naming, Opening, Staged, Terms, is_staging};
 use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError};
 
-/// Entries in one page of a listing.
-const PAGE: usize = 256;
+mod read;
+
+use read::{LocalEntries, LocalSource};
 
 /// When an upload counts as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -178,11 +178,11 @@ impl Shared {
         Some(Entry { name: name.to_vec(), facts })
     }
 
-    /// Opens a directory for `PAGE` after `PAGE` of its entries.
+    /// Opens a directory for a listing.
     fn list(self: &Arc<Self>, path: &VPath) -> Result<LocalEntries, StorageError> {
         let dir = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let reader = Dir::read_from(&dir).map_err(refusal)?;
-        Ok(LocalEntries { shared: Arc::clone(self), path: path.clone(), open: Some((dir, reader)) })
+        Ok(LocalEntries::new(Arc::clone(self), path.clone(), dir, reader))
     }
 
     /// Where an upload goes and what is there now; refuses what could not be published.
@@ -339,7 +339,7 @@ impl Storage for LocalStorage {
                 return Err(StorageError::Unsupported);
             }
             let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
-            Ok(LocalSource { file: Arc::new(file), offset: from, left })
+            Ok(LocalSource::new(file, from, left))
         });
         Ok(Box::new(source.await?))
     }
@@ -391,72 +391,5 @@ impl Storage for LocalStorage {
 
     fn can(&self) -> Abilities {
         Abilities::ALL
-    }
-}
-
-/// A file that is open for reading; it is never read beyond the size it had at the start.
-#[derive(Debug)]
-struct LocalSource {
-    file: Arc<File>,
-    offset: u64,
-    left: u64,
-}
-
-#[async_trait]
-impl Source for LocalSource {
-    fn len(&self) -> u64 {
-        self.left
-    }
-
-    async fn read(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let wanted = self.left.min(buffer.capacity() as u64);
-        let (file, offset) = (Arc::clone(&self.file), self.offset);
-        let buffer = blocking(move || {
-            buffer.resize(usize::try_from(wanted).unwrap_or(buffer.capacity()), 0);
-            let count = file.read_at(&mut buffer, offset).map_err(|error| io_refusal(&error))?;
-            buffer.truncate(count);
-            Ok(buffer)
-        })
-        .await?;
-        if buffer.is_empty() && wanted > 0 {
-            return Err(StorageError::Io("the file became shorter while it was sent".into()));
-        }
-        self.offset += buffer.len() as u64;
-        self.left -= buffer.len() as u64;
-        Ok(buffer)
-    }
-
-    fn file(&self) -> Option<(Arc<File>, u64)> {
-        Some((Arc::clone(&self.file), self.offset))
-    }
-}
-
-/// The entries of an open directory.
-struct LocalEntries {
-    shared: Arc<Shared>,
-    path: VPath,
-    open: Option<(OwnedFd, Dir)>,
-}
-
-#[async_trait]
-impl Entries for LocalEntries {
-    async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
-        let Some((dir, mut reader)) = self.open.take() else { return Ok(Vec::new()) };
-        let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
-        let (page, open) = blocking(move || {
-            let mut page = Vec::with_capacity(PAGE);
-            while page.len() < PAGE {
-                let Some(entry) = reader.read() else { return Ok((page, None)) };
-                let entry = entry.map_err(refusal)?;
-                let name = entry.file_name().to_bytes();
-                if !matches!(name, b"." | b"..") {
-                    page.extend(shared.entry(&dir, &path, name));
-                }
-            }
-            Ok((page, Some((dir, reader))))
-        })
-        .await?;
-        self.open = open;
-        Ok(page)
     }
 }

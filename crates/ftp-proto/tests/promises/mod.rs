@@ -1,0 +1,233 @@
+//! A driver that answers a session as chance says, and counts: shared by the test and the fuzz target.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's failure"
+)]
+#![allow(unreachable_pub, reason = "shared by two crates")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arbitrary::{Arbitrary, Unstructured};
+use ftp_proto::command::Command;
+use ftp_proto::grammar::Encode;
+use ftp_proto::reply::Class;
+use ftp_proto::session::*;
+use ftp_proto::value::facts::{Facts, Kind};
+use ftp_proto::value::path::VPath;
+use ftp_proto::value::text::{Password, Text};
+
+const SECRET: &str = "tell-no-one";
+
+/// What the driver still owes the session.
+#[derive(Debug, Default, PartialEq)]
+enum Owed {
+    #[default]
+    Nothing,
+    Secured,
+    Unsecured,
+    Authenticated,
+    Stored,
+    Listening,
+    DataUp,
+    Ended,
+}
+
+/// A driver that answers as `choices` say, and counts.
+struct Driver {
+    session: Session,
+    now: Instant,
+    owed: Owed,
+    commands: usize,
+    finals: usize,
+    logged_in: bool,
+    over: bool,
+}
+
+impl Driver {
+    fn new(seed: u8) -> Self {
+        let plain = if seed & 1 == 0 { Plain::Allow } else { Plain::Refuse };
+        let entrance = if seed & 2 == 0 { Entrance::Explicit } else { Entrance::Implicit };
+        let data_protection = if seed & 4 == 0 { DataProtection::Optional } else { DataProtection::Required };
+        let clear_control = if seed & 8 == 0 { Switch::On } else { Switch::Off };
+        let policy = Policy { plain, data_protection, clear_control, errors: 1_000_000, ..Policy::default() };
+        let ends = Endpoints {
+            local: "192.0.2.1:21".parse().unwrap(),
+            peer: "192.0.2.7:4000".parse().unwrap(),
+            entrance,
+        };
+        let now = Instant::now();
+        let session = Session::new(Arc::new(policy), ends, now);
+        Self { session, now, owed: Owed::Nothing, commands: 1, finals: 0, logged_in: false, over: false }
+    }
+
+    fn handle(&mut self, event: Event<'_>) {
+        self.session.handle(self.now, event);
+        let mut actions = 0;
+        while let Some(action) = self.session.poll_action() {
+            actions += 1;
+            assert!(actions < 100, "one event gave {actions} actions");
+            self.act(action);
+        }
+        let printed = format!("{:?}", self.session);
+        assert!(!printed.contains(SECRET), "the session prints a password");
+    }
+
+    fn owe(&mut self, owed: Owed) {
+        assert_eq!(self.owed, Owed::Nothing, "{owed:?} is asked for while {:?} is owed", self.owed);
+        self.owed = owed;
+    }
+
+    fn act(&mut self, action: Action) {
+        assert!(!self.over, "{action:?} after Close");
+        assert!(!format!("{action:?}").contains(SECRET), "{action:?} prints a password");
+        match action {
+            Action::Reply(reply) => {
+                let line = reply.to_bytes();
+                assert!(line.ends_with(b"\r\n"));
+                if reply.code().class() != Class::Preliminary {
+                    self.finals += 1;
+                }
+            }
+            Action::Secure => self.owe(Owed::Secured),
+            Action::Unsecure => self.owe(Owed::Unsecured),
+            Action::Authenticate(_) => self.owe(Owed::Authenticated),
+            Action::Store(_) => {
+                assert!(self.logged_in, "the storage is asked before login");
+                self.owe(Owed::Stored);
+            }
+            Action::Listen => {
+                assert!(self.logged_in, "a port is opened before login");
+                self.owe(Owed::Listening);
+            }
+            Action::Accept(_) | Action::Dial(..) => self.owe(Owed::DataUp),
+            Action::Send(_) | Action::Receive(_) => self.owe(Owed::Ended),
+            Action::Abort => assert_eq!(self.owed, Owed::Ended),
+            Action::DropData => {
+                assert_ne!(self.owed, Owed::Ended, "data dropped under a transfer that moves");
+                if self.owed == Owed::DataUp {
+                    self.owed = Owed::Nothing;
+                }
+            }
+            Action::Notice(_) => {}
+            Action::Close => self.over = true,
+        }
+    }
+
+    fn answer(&mut self, choice: u8) {
+        let good = choice & 3 != 0;
+        let event = match std::mem::take(&mut self.owed) {
+            Owed::Nothing => return,
+            Owed::Secured => Event::Secured(TlsFacts::default()),
+            Owed::Unsecured => Event::Unsecured,
+            Owed::Authenticated if good => {
+                self.logged_in = true;
+                let login = Login {
+                    rights: Rights::ALL,
+                    home: VPath::root(),
+                    abilities: Abilities::ALL,
+                    welcome: None,
+                };
+                Event::Authenticated(Ok(login))
+            }
+            Owed::Authenticated => Event::Authenticated(Err(Denied::Credentials)),
+            Owed::Stored if good => Event::Stored(Ok(match choice >> 2 & 3 {
+                0 => Answer::Done,
+                1 => Answer::Facts(Facts::new(Kind::File, 1)),
+                2 => Answer::Opened(1),
+                _ => Answer::Digest("00".into(), (0, 0)),
+            })),
+            Owed::Stored => Event::Stored(Err(Refusal::NotFound)),
+            Owed::Listening if good => Event::Listening("192.0.2.1:40000".parse().unwrap()),
+            Owed::Listening => Event::NoPort,
+            Owed::DataUp if good => Event::DataUp,
+            Owed::DataUp => Event::DataFailed(DataFault::Lost),
+            Owed::Ended if good => Event::Ended(Ok(Count::default())),
+            Owed::Ended => {
+                let fault = Fault::Broken(Text::from("reset"));
+                Event::Ended(Err(Failure { fault, left: Left::Nothing, count: Count::default() }))
+            }
+        };
+        self.handle(event);
+    }
+
+    fn line(&mut self, command: &Command) {
+        if self.session.wants_command() && !self.over {
+            // ABOR in a transfer has two final replies: its own and that of the transfer it ends.
+            self.commands += 1;
+            let line = command.to_bytes();
+            self.handle(Event::Line(line.strip_suffix(b"\r\n").unwrap()));
+        }
+    }
+}
+
+/// A command, with those that lead somewhere more often than chance would have it.
+fn command(u: &mut Unstructured<'_>) -> arbitrary::Result<Command> {
+    let frequent: [&[u8]; 12] = [
+        b"USER u",
+        b"EPSV",
+        b"PASV",
+        b"RETR f",
+        b"STOR f",
+        b"LIST",
+        b"ABOR",
+        b"NOOP",
+        b"AUTH TLS",
+        b"PBSZ 0",
+        b"PROT P",
+        b"PORT 192,0,2,7,200,1",
+    ];
+    match u.int_in_range(0..=15u8)? {
+        0 | 1 => Ok(Command::Pass(Password::new(SECRET).unwrap())),
+        2 => Command::arbitrary(u),
+        _ => Ok(Command::parse(u.choose(&frequent)?).unwrap()),
+    }
+}
+
+/// Plays a dialogue that `seed` chooses.
+///
+/// # Panics
+/// If the session breaks a promise.
+pub fn keep_promises(seed: &[u8]) {
+    let mut u = Unstructured::new(seed);
+    let mut driver = Driver::new(u.arbitrary().unwrap_or(0));
+    driver.handle(Event::Deadline); // not due: it does nothing but drain the greeting
+    while !u.is_empty() && !driver.over {
+        match u.arbitrary::<u8>().unwrap_or(0) {
+            0..=120 => {
+                if let Ok(command) = command(&mut u) {
+                    driver.line(&command);
+                }
+            }
+            121..=240 => {
+                let choice = u.arbitrary().unwrap_or(1);
+                driver.answer(choice);
+            }
+            241..=250 => driver.now += Duration::from_secs(1),
+            251 => {
+                driver.commands += 1;
+                driver.handle(Event::Overlong);
+            }
+            // Events that nothing asked for are passed over.
+            252 if driver.owed != Owed::Stored => driver.handle(Event::Stored(Ok(Answer::Done))),
+            253 if driver.owed != Owed::DataUp => driver.handle(Event::DataUp),
+            254 if driver.owed != Owed::Ended => driver.handle(Event::Ended(Ok(Count::default()))),
+            _ => {}
+        }
+    }
+    // Everything that is owed comes in, until the session waits for commands.
+    for _ in 0..200 {
+        driver.answer(5);
+    }
+    assert!(driver.over || driver.session.wants_command(), "stuck: {:?}", driver.session);
+    if !driver.over {
+        assert_eq!(driver.finals, driver.commands, "final replies and commands: {:?}", driver.session);
+    }
+    driver.handle(Event::Gone);
+    for _ in 0..5 {
+        driver.answer(5);
+    }
+    assert!(driver.over, "a lost client leaves a session: {:?}", driver.session);
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask ci`: what a change has to pass, in the order in which it fails fastest.
+
+use std::time::Instant;
+
+use crate::run::{command, run};
+use crate::{fuzz, interop, tidy};
+
+type Step = (&'static str, fn() -> Result<(), String>);
+
+/// The steps, each with its name.
+const STEPS: &[Step] = &[
+    ("format", || run(&mut command("cargo", &["fmt", "--all", "--check"]))),
+    ("tidy", || tidy::tidy(&tidy::Args::default())),
+    ("lints", || {
+        let args =
+            ["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"];
+        run(&mut command("cargo", &args))
+    }),
+    ("library alone", || {
+        let args = [
+            "clippy",
+            "-p",
+            "ftp-server",
+            "--lib",
+            "--no-default-features",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        run(&mut command("cargo", &args))
+    }),
+    ("tests", || run(&mut command("cargo", &["test", "--workspace"]))),
+    ("benchmarks run", || {
+        run(&mut command("cargo", &["bench", "-p", "ftp-proto", "--quiet", "--", "--test"]))
+    }),
+    ("docs", || {
+        let args = ["doc", "--workspace", "--no-deps", "--all-features", "--quiet"];
+        run(command("cargo", &args).env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("fuzz smoke", fuzz::smoke),
+    ("interop", || interop::interop(&interop::Args::default())),
+];
+
+/// Runs every step; the first that fails ends the run.
+pub(crate) fn ci() -> Result<(), String> {
+    let mut times = Vec::new();
+    for (name, step) in STEPS {
+        println!("== {name}");
+        let begun = Instant::now();
+        step().map_err(|error| format!("{name}: {error}"))?;
+        times.push((name, begun.elapsed()));
+    }
+    println!("== all steps passed");
+    for (name, time) in times {
+        println!("{:>7.1} s  {name}", time.as_secs_f64());
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Running programs, and installing those that are not there.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
+}
+
+/// A command in the root of the repository.
+pub(crate) fn command(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(root());
+    command
+}
+
+/// Runs a command to its end; an error says which one failed.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}").replace('"', "");
+    let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// Whether a program can be started.
+pub(crate) fn has(program: &str, args: &[&str]) -> bool {
+    let status = command(program, args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// Installs Debian packages whose programs are missing.
+pub(crate) fn need_programs(programs: &[(&str, &str)]) -> Result<(), String> {
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(program, _)| !has(program, &["--version"]))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(" "));
+    run(command("apt-get", &["update", "-qq"]).stdout(Stdio::null()))?;
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    let mut command = command("apt-get", &[&install[..], &missing].concat());
+    run(command.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+}
+
+/// Installs a Python package that cannot be imported.
+pub(crate) fn need_module(module: &str, package: &str) -> Result<(), String> {
+    if has("python3", &["-c", &format!("import {module}")]) {
+        return Ok(());
+    }
+    println!("installing {package}");
+    run(&mut command("python3", &["-m", "pip", "install", "-q", "--break-system-packages", package]))
+        .or_else(|_| run(&mut command("python3", &["-m", "pip", "install", "-q", package])))
+}
