@@ -1,0 +1,364 @@
+//! Whole sessions over loopback: TLS, limits, pipelining, data connections, and how a server stops.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's failure"
+)]
+
+mod client;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{Client, PROFILES, Profile, builder, certificate, start, trust};
+use ftp_server::auth::{Account, Rights, Users};
+use ftp_server::proto::session::{Plain, Policy};
+use ftp_server::proto::value::path::VPath;
+use ftp_server::storage::MemoryStorage;
+use ftp_server::tls::{DataSession, Tls};
+use ftp_server::{Limits, Options, Server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn path(path: &str) -> VPath {
+    VPath::new(path).unwrap()
+}
+
+#[tokio::test]
+async fn transfers_round_trip_in_every_profile_and_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let data: Vec<u8> =
+        (0..1_000_000u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for profile in PROFILES {
+        let mut client = Client::login(&server, profile).await;
+        assert_eq!(client.upload("STOR file", &data).await.0, 226);
+        let (back, code, text) = client.download("RETR file").await;
+        assert_eq!((back.len(), code), (data.len(), 226), "{profile:?}: {text}");
+        assert!(back == data, "{profile:?}: other octets");
+        client.command("REST 999990").await;
+        assert_eq!(client.download("RETR file").await.0, &data[999_990..]);
+        client.command("RANG 10 19").await;
+        assert_eq!(client.download("RETR file").await.0, &data[10..20]);
+        let (listing, ..) = client.download("MLSD").await;
+        assert!(String::from_utf8(listing).unwrap().contains("Type=file;Size=1000000;"));
+        assert_eq!(client.download("RETR missing").await.1, 550);
+        assert_eq!(client.command("QUIT").await.0, 221);
+        assert!(client.try_reply().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn text_modes_and_structures_on_the_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    assert_eq!(client.command("TYPE A").await.0, 200);
+    assert_eq!(client.upload("STOR text", b"one\r\ntwo\r\n").await.0, 226);
+    assert_eq!(std::fs::read(folder.path().join("text")).unwrap(), b"one\ntwo\n");
+    assert_eq!(client.download("RETR text").await.0, b"one\r\ntwo\r\n");
+    client.command("STRU R").await;
+    assert_eq!(client.download("RETR text").await.0, b"one\xff\x01two\xff\x01\xff\x02");
+    client.command("STRU F").await;
+    client.command("MODE B").await;
+    assert_eq!(client.download("RETR text").await.0, b"\0\0\x0aone\r\ntwo\r\n\x40\0\0");
+    assert_eq!(client.upload("STOR cut", b"\0\0\x03abc").await.0, 451, "no end-of-file mark");
+    client.command("MODE Z").await;
+    let (zlib, code, _) = client.download("RETR text").await;
+    assert_eq!((zlib[0] & 15, code), (8, 226));
+    assert_eq!(client.upload("STOR again", &zlib).await.0, 226);
+    assert_eq!(std::fs::read(folder.path().join("again")).unwrap(), b"one\ntwo\n");
+}
+
+#[tokio::test]
+async fn clear_logins_are_refused_and_the_text_names_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path()).policy(Policy::default())).await;
+    let mut client = Client::connect(&server, Profile::Plain).await;
+    let (code, text) = client.command("USER me").await;
+    assert_eq!(code, 530);
+    assert!(text.contains("TLS"), "{text}");
+    assert_eq!(client.command("PASS secret").await.0, 503);
+    let client = Client::login(&server, Profile::Explicit).await;
+    drop(client);
+}
+
+#[tokio::test]
+async fn unprotected_data_are_refused_within_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::connect(&server, Profile::Explicit).await;
+    assert_eq!(client.command("AUTH TLS").await.0, 234);
+    client.secure().await;
+    assert_eq!(client.command("USER me").await.0, 331);
+    assert_eq!(client.command("PASS secret").await.0, 230);
+    client.epsv().await;
+    assert_eq!(client.command("LIST").await.0, 521);
+    assert_eq!(client.command("PROT P").await.0, 503);
+}
+
+#[tokio::test]
+async fn octets_behind_auth_end_the_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::connect(&server, Profile::Plain).await;
+    client.send_raw(b"AUTH TLS\r\nUSER me\r\n").await;
+    assert_eq!(client.reply().await.0, 234);
+    assert!(client.try_reply().await.is_none(), "what was injected must have no answer");
+}
+
+/// A ClientHello in the same segment as AUTH TLS is part of the handshake and not lost.
+#[tokio::test]
+async fn a_hasty_client_hello_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut stream = TcpStream::connect(server.explicit).await.unwrap();
+    let mut greeting = [0; 256];
+    let _greeting = stream.read(&mut greeting).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut tls = rustls::ClientConnection::new(trust(), name).unwrap();
+    let mut hasty = b"AUTH TLS\r\n".to_vec();
+    tls.write_tls(&mut hasty).unwrap();
+    stream.write_all(&hasty).await.unwrap();
+    let mut reply = vec![0; 4096];
+    let mut seen = Vec::new();
+    while !seen.windows(2).any(|pair| pair == [22, 3]) {
+        let count = stream.read(&mut reply).await.unwrap();
+        assert!(count > 0, "the server closed: {:?}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&reply[..count]);
+    }
+    assert!(seen.starts_with(b"234"));
+}
+
+#[tokio::test]
+async fn a_stranger_gets_nothing_and_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "for one client only").unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    let address = client.epsv().await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stranger = socket.connect(address).await.unwrap();
+    assert!(stranger.read_u8().await.is_err(), "the stranger is reset");
+    let mut mine = TcpStream::connect(address).await.unwrap();
+    assert_eq!(client.command("RETR secret").await.0, 150);
+    let mut data = String::new();
+    mine.read_to_string(&mut data).await.unwrap();
+    assert_eq!((data.as_str(), client.reply().await.0), ("for one client only", 226));
+    // A stranger only: the reply names both addresses.
+    let address = client.epsv().await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let _stranger = socket.connect(address).await.unwrap();
+    let (code, text) = client.command("RETR secret").await;
+    assert_eq!(code, 425);
+    assert!(text.contains("127.0.0.2") && text.contains("127.0.0.1"), "{text}");
+}
+
+#[tokio::test]
+async fn active_mode_connects_to_the_client_only() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "active").unwrap();
+    let server = start(builder(folder.path())).await;
+    for profile in PROFILES {
+        let mut client = Client::login(&server, profile).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(client.command("PORT 10,1,0,2,200,10").await.0, 501);
+        assert_eq!(client.command(&format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255)).await.0, 200);
+        client.send("RETR file").await;
+        let (stream, _) = listener.accept().await.unwrap();
+        assert_eq!(client.reply().await.0, 150);
+        let mut data = String::new();
+        client.protect(stream).await.read_to_string(&mut data).await.unwrap();
+        assert_eq!((data.as_str(), client.reply().await.0), ("active", 226), "{profile:?}");
+        drop(listener);
+        client.command(&format!("EPRT |1|127.0.0.1|{port}|")).await;
+        let (code, text) = client.command("RETR file").await;
+        assert!(code == 425 && text.contains("refused"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn commands_are_pipelined_and_parked_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::connect(&server, Profile::Plain).await;
+    client.send_raw(b"USER me\r\nPASS secret\r\nSYST\r\nPWD\r\n").await;
+    for code in [331, 230, 215, 257] {
+        assert_eq!(client.reply().await.0, code);
+    }
+    let mut stream = client.open().await;
+    client.send_raw(b"STOR f\r\nNOOP\r\nPWD\r\nSTAT\r\n").await;
+    assert_eq!(client.reply().await.0, 150);
+    assert_eq!(client.reply().await.0, 211, "STAT acts at once");
+    stream.write_all(b"x").await.unwrap();
+    stream.shutdown().await.unwrap();
+    for code in [226, 200, 257] {
+        assert_eq!(client.reply().await.0, code);
+    }
+}
+
+#[tokio::test]
+async fn telnet_and_overlong_lines_keep_in_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    client.send_raw(b"\xff\xf4\xff\xf2ABOR\r\n").await;
+    assert_eq!(client.reply().await.0, 226);
+    client.send_raw(&[b'A'; 70_000]).await;
+    client.send_raw(b"\r\nNOOP\r\n").await;
+    assert_eq!(client.reply().await.0, 500);
+    assert_eq!(client.reply().await.0, 200);
+}
+
+fn memory_server() -> ftp_server::Builder {
+    let storage = MemoryStorage::new().with_file(&path("/dir/file"), "in memory");
+    let mut account = Account::new(Rights::READ_ONLY, Arc::new(storage));
+    account.sessions = Some(1);
+    let users = Users::new().unwrap().with("me", "secret", account).unwrap();
+    let (chain, key) = certificate();
+    let policy = Policy { plain: Plain::Allow, ..Policy::default() };
+    let options = Options { login_delay: Duration::from_millis(20), ..Options::default() };
+    Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
+}
+
+#[tokio::test]
+async fn an_embedded_server_with_storage_of_its_own() {
+    let server = start(memory_server()).await;
+    let mut client = Client::login(&server, Profile::Implicit).await;
+    assert_eq!(client.download("RETR dir/file").await.0, b"in memory");
+    assert_eq!(client.download("NLST dir").await.0, b"dir/file\r\n");
+    assert_eq!(client.download("NLST dir/file").await.0, b"dir/file\r\n");
+    assert_eq!(client.download("MLSD dir/file").await.1, 501);
+    assert_eq!(client.upload("STOR new", b"x").await.0, 553, "read only");
+    let (code, text) = client.command("HASH dir/file").await;
+    assert!(code == 213 && text.contains("SHA-256 0-9 "), "{text}");
+    assert_eq!(client.command("AVBL").await.0, 502);
+    assert!(!client.command("FEAT").await.1.contains("AVBL"));
+}
+
+#[tokio::test]
+async fn numbers_of_sessions_are_limited() {
+    let server = start(memory_server().limits(Limits { sessions: 10, per_address: 2 })).await;
+    let first = Client::login(&server, Profile::Plain).await;
+    let mut second = Client::connect(&server, Profile::Plain).await;
+    second.command("USER me").await;
+    assert_eq!(second.command("PASS secret").await.0, 421, "one session a user");
+    drop(second);
+    let second = Client::connect(&server, Profile::Plain).await;
+    let mut third = TcpStream::connect(server.explicit).await.unwrap();
+    let mut text = String::new();
+    third.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("421 "), "{text}");
+    drop((first, second));
+}
+
+#[tokio::test]
+async fn failed_logins_are_slow_and_end_the_session() {
+    let server = start(memory_server()).await;
+    let mut client = Client::connect(&server, Profile::Plain).await;
+    let begun = std::time::Instant::now();
+    for code in [530, 530, 421] {
+        assert_eq!(client.command("USER me").await.0, 331);
+        assert_eq!(client.command("PASS wrong").await.0, code);
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(20 + 40 + 80));
+    assert!(client.try_reply().await.is_none());
+}
+
+/// Sessions end: idle ones at once, one that transfers when it is done.
+#[tokio::test]
+async fn a_stopping_server_lets_transfers_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = "127.0.0.1:0".parse().unwrap();
+    let server = builder(folder.path()).explicit(home).implicit(home).bind().await.unwrap();
+    let explicit = server.addresses()[0];
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async { stopped.await.unwrap() }));
+    let mut idle = Client::connect_to(explicit, Profile::Plain).await.log_in().await;
+    let mut busy = Client::connect_to(explicit, Profile::Plain).await.log_in().await;
+    let mut stream = busy.open().await;
+    assert_eq!(busy.command("STOR f").await.0, 150);
+    stop.send(()).unwrap();
+    assert_eq!(idle.reply().await.0, 421);
+    assert!(idle.try_reply().await.is_none());
+    assert!(TcpStream::connect(explicit).await.is_err(), "nobody new is taken");
+    stream.write_all(b"to the end").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(busy.reply().await.0, 226);
+    assert_eq!(busy.reply().await.0, 421);
+    assert_eq!(std::fs::read(folder.path().join("f")).unwrap(), b"to the end");
+    drop((idle, busy));
+    tokio::time::timeout(Duration::from_secs(8), running).await.unwrap().unwrap();
+}
+
+/// A TLS session belongs to its control connection: another one's ticket opens no data connection.
+#[tokio::test]
+async fn tickets_of_other_sessions_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "bound").unwrap();
+    for (mode, own, fresh, foreign) in [
+        (DataSession::Off, 226, 226, 226),
+        (DataSession::Prefer, 226, 226, 522),
+        (DataSession::Require, 226, 522, 522),
+    ] {
+        let (chain, key) = certificate();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = Tls::new(provider, chain, key, mode).unwrap();
+        let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
+        let mut mallory = Client::login(&server, Profile::Explicit).await;
+        let mut client = Client::login(&server, Profile::Explicit).await;
+        assert_eq!(client.download("RETR file").await.1, own, "{mode:?}: its own session, resumed");
+        let remembered = Arc::clone(&client.tls);
+        client.tls = trust();
+        assert_eq!(client.download("RETR file").await.1, fresh, "{mode:?}: a full handshake");
+        mallory.tls = remembered;
+        assert_eq!(
+            mallory.download("RETR file").await.1,
+            foreign,
+            "{mode:?}: the session of another connection"
+        );
+    }
+}
+
+/// REIN ends explicit TLS; afterwards the connection is in clear and everything can begin again.
+#[tokio::test]
+async fn rein_leaves_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Implicit).await;
+    assert_eq!(client.command("REIN").await.0, 220);
+    assert_eq!(client.command("PWD").await.0, 530);
+    assert_eq!(client.command("NOOP").await.0, 200, "implicit TLS stays");
+}
+
+#[tokio::test]
+async fn a_download_that_breaks_is_told_and_the_session_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("big"), vec![7; 20_000_000]).unwrap();
+    let server = start(builder(folder.path())).await;
+    for profile in PROFILES {
+        let mut client = Client::login(&server, profile).await;
+        let stream = client.open().await;
+        assert_eq!(client.command("RETR big").await.0, 150);
+        let mut wire = client.protect(stream).await;
+        let mut some = [0; 1000];
+        wire.read_exact(&mut some).await.unwrap();
+        drop(wire);
+        assert_eq!(client.reply().await.0, 426, "{profile:?}");
+        let stream = client.open().await;
+        assert_eq!(client.command("RETR big").await.0, 150);
+        let mut wire = client.protect(stream).await;
+        wire.read_exact(&mut some).await.unwrap();
+        client.send("ABOR").await;
+        assert_eq!((client.reply().await.0, client.reply().await.0), (426, 226), "{profile:?}");
+        let mut rest = Vec::new();
+        let end = wire.read_to_end(&mut rest).await;
+        assert!(end.is_err(), "{profile:?}: an aborted download must not look complete");
+        assert_eq!(client.command("NOOP").await.0, 200);
+    }
+}
