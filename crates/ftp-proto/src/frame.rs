@@ -156,6 +156,7 @@ impl Framer {
     fn release(&mut self) {
         self.pending = Vec::new();
         self.rewritten = Vec::new();
+        self.refusals = Vec::new();
         self.start = 0;
         self.scanned = 0;
     }

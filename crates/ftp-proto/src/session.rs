@@ -65,7 +65,7 @@ use login::{Stage, Visitor};
 use secure::Secure;
 
 /// The most commands that wait for the end of a transfer; more stay in TCP.
-const PARKED_MAX: usize = 16;
+const PARKED_MAX: usize = 256;
 
 /// How the client comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -230,6 +230,12 @@ impl Session {
             Stage::LoggedIn(me) if me.is_idle() => Some(self.core.since + self.core.policy.idle),
             Stage::LoggedIn(_) | Stage::Authenticating(_) | Stage::Ending(_) => None,
         }
+    }
+
+    /// Whether a transfer runs: losing the control connection now is losing the client.
+    #[must_use]
+    pub fn is_transferring(&self) -> bool {
+        matches!(&self.stage, Stage::LoggedIn(me) if me.in_transfer())
     }
 
     /// The level of the next data connection, so that a driver can shake hands before the command comes.

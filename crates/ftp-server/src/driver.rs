@@ -48,8 +48,16 @@ pub(crate) struct Driver {
     stop: watch::Sender<Go>,
     binding: Binding,
     guard: Option<Guard>,
+    incoming: Incoming,
     stay: Stay,
     ending: Option<End>,
+}
+
+/// Whether the client may still send something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Incoming {
+    Open,
+    Ended,
 }
 
 /// Whether the session knows that the server stops.
@@ -111,6 +119,7 @@ impl Driver {
             stop: watch::Sender::new(Go::On),
             binding: Binding::random(),
             guard: None,
+            incoming: Incoming::Open,
             stay: Stay::Open,
             ending: None,
             shared,
@@ -135,7 +144,10 @@ impl Driver {
     }
 
     async fn attend(&mut self, drain: &mut watch::Receiver<bool>) -> Happening {
-        let wanted = if self.session.wants_command() { Wanted::Octets } else { Wanted::Nothing };
+        // Octets are read while lines have to wait, too: the end of the connection stands behind them.
+        let room = self.control.framer.buffered() <= self.shared.options.line_max;
+        let wanted = if room && self.incoming == Incoming::Open { Wanted::Octets } else { Wanted::Nothing };
+        let stuck = self.control.deadline();
         let guard = match self.session.data_protection() {
             Protection::Private => self.guard.as_ref(),
             Protection::Clear => None,
@@ -147,14 +159,21 @@ impl Driver {
             () = self.channel.advance(guard) => Happening::Advanced,
             () = until(self.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
+            () = until(stuck) => Happening::Turned(Turn::Lost),
             _ = drain.wait_for(|drain| *drain), if self.stay == Stay::Open => Happening::Drain,
         }
     }
 
     async fn respond(&mut self, happening: Happening) {
         match happening {
-            Happening::Turned(Turn::Read) => {}
-            Happening::Turned(Turn::End) => self.handle(Event::Gone).await,
+            Happening::Turned(Turn::Read | Turn::Relieved) => {}
+            Happening::Turned(Turn::End) => {
+                self.incoming = Incoming::Ended;
+                // Lines that came before the end are answered, but a transfer has lost its client.
+                if self.session.is_transferring() || !self.control.framer.has_line() {
+                    self.handle(Event::Gone).await;
+                }
+            }
             Happening::Turned(Turn::Lost) => {
                 self.handle(Event::Gone).await;
                 self.finish_transfer().await;
@@ -189,7 +208,7 @@ impl Driver {
 
     /// Gives the session the lines that are here, as long as it wants any.
     async fn take_lines(&mut self) {
-        while self.ending.is_none() && self.session.wants_command() {
+        while self.ending.is_none() && self.session.wants_command() && !self.control.is_congested() {
             let now = Instant::now();
             match self.control.framer.next_frame() {
                 Some(Frame::Line(line)) => self.session.handle(now, Event::Line(line)),
@@ -198,6 +217,7 @@ impl Driver {
                     let octets = refusal.octets();
                     self.control.raw(&octets);
                 }
+                None if self.incoming == Incoming::Ended => return self.handle(Event::Gone).await,
                 None => {
                     self.control.framer.shrink();
                     return;

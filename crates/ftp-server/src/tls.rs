@@ -4,7 +4,7 @@
 //! client resumes one control session for many data connections; none are sent on data connections, because a
 //! client that only writes would never read them, its kernel would answer the close with RST, and the end of the
 //! upload would be lost. Each ticket carries the random id of its control connection, so that a resumed data
-//! connection shows which session it belongs to. ALPN is `ftp` for clients that offer any (ALPACA). Not here:
+//! connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has no room for it). ALPN is `ftp` for clients that offer any (ALPACA). Not here:
 //! where certificates come from.
 
 use std::io;
@@ -15,7 +15,7 @@ use ftp_proto::session::TlsFacts;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ProducesTickets;
-use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -40,7 +40,8 @@ pub enum DataSession {
     /// A ticket of another control session is refused; none is needed.
     #[default]
     Prefer,
-    /// The ticket of this control session is needed.
+    /// The ticket of this control session is needed. Under TLS 1.2, whose tickets carry no binding, any session of
+    /// this server will do.
     Require,
 }
 
@@ -144,8 +145,13 @@ impl Tls {
     pub(crate) fn belongs(&self, data: &ServerConnection, own: Binding, resumed: Option<&[u8]>) -> Belongs {
         let shown = data.received_resumption_data();
         let known = shown.is_some() && (shown == Some(&own.0) || shown == resumed);
+        let is_tls12 = data.protocol_version() == Some(ProtocolVersion::TLSv1_2);
         match (self.data_session, data.handshake_kind()) {
             (DataSession::Off, _) => Belongs::Here,
+            // rustls carries no binding in TLS 1.2: all that is known is that the client holds a session of ours.
+            (DataSession::Prefer | DataSession::Require, Some(HandshakeKind::Resumed)) if is_tls12 => {
+                Belongs::Here
+            }
             (DataSession::Prefer, Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest)) => {
                 Belongs::Here
             }

@@ -362,3 +362,84 @@ async fn a_download_that_breaks_is_told_and_the_session_goes_on() {
         assert_eq!(client.command("NOOP").await.0, 200);
     }
 }
+
+/// TLS 1.2 has no room for a binding: a resumed session of this server has to be good enough.
+#[tokio::test]
+async fn tls_1_2_clients_may_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "resumed").unwrap();
+    for mode in [DataSession::Prefer, DataSession::Require] {
+        let (chain, key) = certificate();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = Tls::new(provider, chain, key, mode).unwrap();
+        let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
+        let mut client = Client::connect(&server, Profile::Explicit).await;
+        client.tls = client::trust_in(&[&rustls::version::TLS12]);
+        let mut client = client.log_in().await;
+        for _ in 0..3 {
+            let (data, code, text) = client.download("RETR file").await;
+            assert_eq!((data.as_slice(), code), (&b"resumed"[..], 226), "{mode:?}: {text}");
+        }
+    }
+}
+
+/// A client that sends commands and reads nothing is not served without end.
+#[tokio::test]
+async fn replies_nobody_reads_hold_up_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut stream = TcpStream::connect(server.explicit).await.unwrap();
+    let flood = b"HELP\r\n".repeat(4 << 20);
+    let sending = tokio::time::timeout(Duration::from_secs(2), stream.write_all(&flood)).await;
+    assert!(sending.is_err(), "24 MiB of commands were taken although no reply was read");
+    let other = Client::login(&server, Profile::Plain).await;
+    drop(other);
+}
+
+/// Two who append to one file at once lose nothing.
+#[tokio::test]
+async fn appends_do_not_overwrite_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("log"), "").unwrap();
+    let server = start(builder(folder.path())).await;
+    let (mut one, mut other) =
+        (Client::login(&server, Profile::Plain).await, Client::login(&server, Profile::Plain).await);
+    let mut streams = [one.open().await, other.open().await];
+    assert_eq!(one.command("APPE log").await.0, 150);
+    assert_eq!(other.command("APPE log").await.0, 150);
+    for stream in &mut streams {
+        stream.write_all(&[b'x'; 1000]).await.unwrap();
+        stream.shutdown().await.unwrap();
+    }
+    assert_eq!((one.reply().await.0, other.reply().await.0), (226, 226));
+    assert_eq!(std::fs::metadata(folder.path().join("log")).unwrap().len(), 2000);
+}
+
+/// What ALLO announces may count the file or, in TYPE A, the wire.
+#[tokio::test]
+async fn announced_lengths() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    client.command("TYPE A").await;
+    for (announced, code) in [("6", 226), ("4", 226), ("5", 451)] {
+        client.command(&format!("ALLO {announced}")).await;
+        assert_eq!(client.upload("STOR f", b"a\r\nb\r\n").await.0, code, "{announced}");
+    }
+}
+
+/// A client that leaves while the server digests a huge file takes the work with it.
+#[tokio::test]
+async fn a_lost_client_ends_long_work() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::File::create(folder.path().join("sparse")).unwrap().set_len(1 << 40).unwrap();
+    let limits = Limits { sessions: 10, per_address: 1 };
+    let server = start(builder(folder.path()).limits(limits)).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    client.send("XSHA256 sparse").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(client);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut next = Client::connect(&server, Profile::Plain).await;
+    assert_eq!(next.command("NOOP").await.0, 200, "the seat of the lost client is free");
+}

@@ -1,13 +1,14 @@
 //! Protection: AUTH, ADAT, PBSZ, PROT, CCC (RFC 2228, RFC 4217).
 
 use crate::reply::Code;
-use crate::session::action::{Action, Notice, Protection};
+use crate::session::action::{Action, Ending, Notice, Protection};
 use crate::session::event::TlsFacts;
 use crate::session::login::{Stage, Visitor};
 use crate::session::policy::{DataProtection, Plain, Switch};
 use crate::session::transfer::Work;
 use crate::session::{Core, Entrance, Session};
 use crate::value::security::{BufferSize, Mechanism, ProtLevel};
+use crate::value::text::Text;
 
 /// The protection of both kinds of connection.
 ///
@@ -87,6 +88,11 @@ impl Session {
         }
         if let Mechanism::Other(_) = mechanism {
             return self.core.reply(Code::BAD_PARAMETER, "The mechanism offered is TLS.");
+        }
+        if !self.parked.is_empty() {
+            // Lines in clear stand behind AUTH: they must not run inside TLS, whoever sent them.
+            self.core.reply(Code::UNAVAILABLE, "Commands behind AUTH; closing.");
+            return self.end(Ending::Nonsense(Text::from("commands in clear behind AUTH")));
         }
         self.core.reply(Code::SECURITY_ACCEPTED, "TLS handshake, please.");
         self.log_out();

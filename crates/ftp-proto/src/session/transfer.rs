@@ -86,8 +86,8 @@ impl LoggedIn {
 
     /// `RETR`
     pub(super) fn retr(&mut self, core: &mut Core, path: &PathArg) {
-        let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else { return };
         let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
+        let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else { return };
         if restart != Restart::No && self.settings.coding.representation == Representation::Ascii {
             return self.refuse_transfer(
                 core,
@@ -130,7 +130,12 @@ impl LoggedIn {
     /// `STOR`, `APPE` and `STOU`
     pub(super) fn store(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
         let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
-        let right = if verb == Verb::Appe { Rights::APPEND } else { Rights::WRITE };
+        let right = match (verb, restart) {
+            (Verb::Appe, Restart::No) => Rights::APPEND,
+            // Behind REST or RANG it changes octets that are there.
+            (Verb::Appe, _) => Rights::APPEND.and(Rights::WRITE),
+            _ => Rights::WRITE,
+        };
         let path = match argument {
             Some(argument) => match self.resolve(core, verb, argument, right) {
                 Some(path) => path,

@@ -124,11 +124,12 @@ impl Authenticator for Users {
             self.verify(&self.decoy, password).await;
             return Err(Denied::Credentials);
         };
-        if user.transport == Transport::TlsOnly && attempt.credentials.tls.is_none() {
-            return Err(Denied::TlsOnly);
-        }
         match &user.hash {
             Some(hash) if !self.verify(hash, password).await => Err(Denied::Credentials),
+            // Said only to those who know the password: it would tell others that the user exists.
+            _ if user.transport == Transport::TlsOnly && attempt.credentials.tls.is_none() => {
+                Err(Denied::TlsOnly)
+            }
             _ => Ok(user.account.clone()),
         }
     }

@@ -1,9 +1,7 @@
 //! Uploads: the data connection to a file. The target is touched last.
 
-use std::time::Duration;
-
 use ftp_proto::data::Decoder;
-use ftp_proto::session::{Count, Fault, Inbound, Left};
+use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
@@ -17,23 +15,15 @@ pub(crate) async fn receive(
     mut stop: Stop,
 ) -> (Count, Result<(), (Fault, Left)>) {
     let mut count = Count::default();
-    let stall = stop.stall;
-    let pumped = {
-        let pump = async {
-            match stream {
-                DataStream::Clear(mut stream) => pump(&mut stream, &mut sink, plan, stall, &mut count).await,
-                DataStream::Tls(mut stream) => {
-                    pump(&mut *stream, &mut sink, plan, stall, &mut count).await?;
-                    // Some clients wait for our close_notify, others have closed already.
-                    let _gone = tokio::time::timeout(stall, stream.shutdown()).await;
-                    Ok(())
-                }
+    let pumped = match stream {
+        DataStream::Clear(mut stream) => pump(&mut stream, &mut sink, plan, &mut stop, &mut count).await,
+        DataStream::Tls(mut stream) => {
+            let pumped = pump(&mut *stream, &mut sink, plan, &mut stop, &mut count).await;
+            if pumped.is_ok() {
+                // Some clients wait for our close_notify, others have closed already.
+                let _gone = tokio::time::timeout(stop.stall, stream.shutdown()).await;
             }
-        };
-        tokio::select! {
-            biased;
-            () = stopped(&mut stop) => Err(Fault::Aborted),
-            done = pump => done,
+            pumped
         }
     };
     // A client that crashed closes its control connection too: let the session see that first.
@@ -50,17 +40,18 @@ pub(crate) async fn receive(
     (count, Err((fault, left)))
 }
 
-/// The next piece is read while this one is written.
+/// The next piece is read while this one is written. Only reading is broken off: a write that has begun ends, so
+/// that what is on the disk is known.
 async fn pump<S: AsyncRead + Unpin>(
     stream: &mut S,
     sink: &mut Box<dyn Sink>,
     plan: &Inbound,
-    stall: Duration,
+    stop: &mut Stop,
     count: &mut Count,
 ) -> Result<(), Fault> {
     let mut decoder = (!plan.coding.is_identity()).then(|| Decoder::new(plan.coding));
     let mut spare = Vec::with_capacity(BUFFER);
-    let mut piece = read(stream, Vec::with_capacity(BUFFER), stall).await?;
+    let mut piece = read(stream, Vec::with_capacity(BUFFER), stop).await?;
     while !piece.is_empty() {
         count.wire += piece.len() as u64;
         if let Some(decoder) = &mut decoder {
@@ -69,11 +60,11 @@ async fn pump<S: AsyncRead + Unpin>(
             if decoder.is_ended() {
                 break;
             }
-            piece = read(stream, piece, stall).await?;
+            piece = read(stream, piece, stop).await?;
         } else {
             grow(count, piece.len(), plan)?;
             let (written, next) =
-                tokio::join!(sink.write(piece), read(stream, std::mem::take(&mut spare), stall));
+                tokio::join!(sink.write(piece), read(stream, std::mem::take(&mut spare), stop));
             spare = written.map_err(Fault::Storage)?;
             piece = next?;
         }
@@ -84,22 +75,34 @@ async fn pump<S: AsyncRead + Unpin>(
         put(last, sink, plan, count).await?;
     }
     match plan.declared {
-        Some(declared) if declared != count.file => Err(Fault::Length { declared, received: count.file }),
+        Some(declared) if !is_declared(declared, plan, count) => {
+            Err(Fault::Length { declared, received: count.file })
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether an upload has the length that ALLO announced. Clients count octets of the file or, in TYPE A, of the
+/// wire; what they announce before a resume may be the whole or the rest, which is not checked.
+fn is_declared(declared: u64, plan: &Inbound, count: &Count) -> bool {
+    !matches!(plan.how, Create::Replace | Create::Unique) || declared == count.file || declared == count.wire
 }
 
 /// One read into the free space of `buffer`; an empty buffer is the end of the data.
 async fn read<S: AsyncRead + Unpin>(
     stream: &mut S,
     mut buffer: Vec<u8>,
-    stall: Duration,
+    stop: &mut Stop,
 ) -> Result<Vec<u8>, Fault> {
     if buffer.capacity() == 0 {
         buffer.reserve(BUFFER);
     }
-    let read =
-        tokio::time::timeout(stall, stream.read_buf(&mut buffer)).await.map_err(|_| Fault::Stalled(stall))?;
+    let stall = stop.stall;
+    let read = tokio::select! {
+        biased;
+        () = stopped(stop) => return Err(Fault::Aborted),
+        read = tokio::time::timeout(stall, stream.read_buf(&mut buffer)) => read.map_err(|_| Fault::Stalled(stall))?,
+    };
     read.map_err(|error| broken(&error))?;
     Ok(buffer)
 }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ftp_proto::frame::Framer;
 use ftp_proto::grammar::Encode;
@@ -18,6 +18,8 @@ use crate::tls::{self, Binding, Tls};
 
 /// The longest that the client may leave a reply unread.
 const WRITE_TIME: Duration = Duration::from_secs(60);
+/// Octets of replies that may wait before commands have to.
+const BACKLOG_MAX: usize = 64 << 10;
 /// How long the client may take to end TLS after CCC and REIN.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 /// A TLS record of a handshake begins with these octets (RFC 8446 §5.1).
@@ -76,6 +78,8 @@ enum Wire {
 pub(super) enum Turn {
     /// Octets are in the framer.
     Read,
+    /// Enough was sent to run commands again.
+    Relieved,
     /// The client has sent its last octet.
     End,
     /// The connection is broken.
@@ -98,25 +102,53 @@ pub(super) struct Control {
     pub(super) framer: Framer,
     out: Vec<u8>,
     sent: usize,
+    /// When an octet was last sent.
+    moved: Instant,
 }
 
 impl Control {
     pub(super) fn new(stream: TcpStream, line_max: usize) -> Self {
-        Self { wire: Wire::Clear(stream), framer: Framer::new(line_max), out: Vec::new(), sent: 0 }
+        Self {
+            wire: Wire::Clear(stream),
+            framer: Framer::new(line_max),
+            out: Vec::new(),
+            sent: 0,
+            moved: Instant::now(),
+        }
     }
 
     /// Puts a reply behind those that wait to be sent.
     pub(super) fn reply(&mut self, reply: &Reply) {
+        self.begin_output();
         reply.encode(&mut self.out);
+    }
+
+    /// The time for sending counts from the first octet that waits.
+    fn begin_output(&mut self) {
+        if self.out.is_empty() {
+            self.moved = Instant::now();
+        }
     }
 
     /// Puts raw octets behind them: refusals of Telnet options.
     pub(super) fn raw(&mut self, octets: &[u8]) {
+        self.begin_output();
         self.out.extend_from_slice(octets);
     }
 
+    /// Whether something waits to be sent, be it in a buffer of TLS: `out` is emptied by a completed flush only.
     fn has_output(&self) -> bool {
-        self.sent < self.out.len()
+        !self.out.is_empty()
+    }
+
+    /// Whether so much waits to be sent that no more commands should be run.
+    pub(super) fn is_congested(&self) -> bool {
+        self.out.len() - self.sent > BACKLOG_MAX
+    }
+
+    /// When a client that reads nothing is given up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.has_output().then(|| self.moved + WRITE_TIME)
     }
 
     /// Sends what waits, and reads if `wanted`. Pending for ever if there is neither. Cancel safe.
@@ -125,9 +157,16 @@ impl Control {
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Turn> {
+        let congested = self.is_congested();
         match self.poll_send(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Turn::Lost),
+            Poll::Ready(Ok(())) | Poll::Pending if congested && !self.is_congested() => {
+                return Poll::Ready(Turn::Relieved);
+            }
             Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if self.is_congested() {
+            return Poll::Pending;
         }
         if wanted == Wanted::Nothing {
             return Poll::Pending;
@@ -162,6 +201,7 @@ impl Control {
                 Wire::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             })?;
             self.sent += count;
+            self.moved = Instant::now();
         }
         if let Wire::Tls(stream) = &mut self.wire {
             ready!(Pin::new(stream).poll_flush(cx))?;

@@ -11,13 +11,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ftp_proto::value::path::VPath;
+use ftp_proto::value::path::{PathError, VPath};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
 use crate::storage::publish::is_staging;
 
+/// Directories that a walk may go down: each is a descriptor while it lasts.
+const DEPTH_MAX: usize = 128;
 /// Links that may be in one path, as in the kernel.
 const LINKS_MAX: u32 = 40;
 
@@ -59,7 +61,7 @@ pub(super) fn refusal(errno: Errno) -> StorageError {
         Errno::NOSPC => StorageError::NoSpace,
         Errno::DQUOT | Errno::FBIG => StorageError::OverQuota,
         Errno::BUSY | Errno::TXTBSY | Errno::AGAIN => StorageError::Busy,
-        Errno::NAMETOOLONG => StorageError::Name(ftp_proto::value::path::PathError::NameTooLong),
+        Errno::NAMETOOLONG => StorageError::Name(PathError::NameTooLong),
         Errno::INVAL | Errno::OPNOTSUPP => StorageError::Unsupported,
         other => StorageError::Io(other.to_string().into()),
     }
@@ -141,6 +143,9 @@ impl Root {
             }
             if is_last {
                 return stack.pop().map(|dir| Place { dir, name }).ok_or(StorageError::Outside);
+            }
+            if stack.len() > DEPTH_MAX {
+                return Err(StorageError::Name(PathError::PathTooLong));
             }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             stack.push(

@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use ftp_proto::command::extension::FactChange;
@@ -72,6 +73,7 @@ pub struct LocalStorage {
 struct Shared {
     root: Root,
     options: LocalOptions,
+    begun: SystemTime,
     /// Makes the unique fact say nothing about the host.
     key: RandomState,
 }
@@ -93,7 +95,9 @@ impl LocalStorage {
     /// If there is no such folder, or it cannot be opened.
     pub fn new(path: impl AsRef<Path>, options: LocalOptions) -> std::io::Result<Self> {
         let root = Root::open_root(path.as_ref())?;
-        Ok(Self { shared: Arc::new(Shared { root, options, key: RandomState::new() }) })
+        Ok(Self {
+            shared: Arc::new(Shared { root, options, begun: SystemTime::now(), key: RandomState::new() }),
+        })
     }
 
     /// Removes what uploads of a killed process have left. Nothing is left where the file system has `O_TMPFILE`.
@@ -101,7 +105,8 @@ impl LocalStorage {
     /// Returns how many files were removed. Folders that cannot be read are passed over.
     pub async fn sweep(&self) -> usize {
         let path = self.shared.root.path().to_owned();
-        blocking(move || Ok(sweep(&path))).await.unwrap_or(0)
+        let before = self.shared.begun;
+        blocking(move || Ok(sweep(&path, before))).await.unwrap_or(0)
     }
 
     async fn run<T: Send + 'static>(
@@ -113,14 +118,19 @@ impl LocalStorage {
     }
 }
 
-fn sweep(dir: &Path) -> usize {
+fn sweep(dir: &Path, before: SystemTime) -> usize {
     let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
     let mut removed = 0;
     for entry in entries.flatten() {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path()),
+            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path(), before),
             Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => {
-                removed += usize::from(std::fs::remove_file(entry.path()).is_ok());
+                // An upload that is under way was written to since this process began.
+                let old = entry
+                    .metadata()
+                    .and_then(|metadata| metadata.modified())
+                    .is_ok_and(|modified| modified < before);
+                removed += usize::from(old && std::fs::remove_file(entry.path()).is_ok());
             }
             _ => {}
         }
@@ -238,7 +248,11 @@ impl Shared {
             }
             Create::Replace => Box::new(Staged::open(place, old, Naming::Replace, terms)?),
             Create::Unique => Box::new(Staged::open(place, old, Naming::Fresh, terms)?),
-            Create::Append => Box::new(InPlace::new(place, size, Opening::Keep, durability)),
+            // What is to be added to nothing is a new file.
+            Create::Append | Create::At(0) if old.is_none() => {
+                Box::new(Staged::open(place, old, Naming::Replace, terms)?)
+            }
+            Create::Append => Box::new(InPlace::new(place, size, Opening::Append, durability)),
             Create::At(offset) if offset > size => return Err(StorageError::BeyondEnd),
             Create::At(offset) => Box::new(InPlace::new(place, offset, Opening::Keep, durability)),
         })

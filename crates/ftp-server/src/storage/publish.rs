@@ -143,18 +143,21 @@ impl Staged {
     fn finish(mut self) -> Result<(), StorageError> {
         self.inherit()?;
         make_durable(&self.file, self.terms.durability)?;
+        // A directory that cannot be synced is found out before anything is visible.
+        let dir = syncable(&self.place.dir, self.terms.durability)?;
         self.publish()?;
-        make_name_durable(&self.place.dir, self.terms.durability)
+        dir.map_or(Ok(()), |dir| rustix::fs::fsync(dir).map_err(refusal))
     }
 
     /// Keeps a partial under a new name if that is wanted; never over an old version.
     fn give_up(mut self) -> Left {
-        let keep = self.terms.keep_partial == KeepPartial::NewOnly && self.old.is_none() && self.written > 0;
+        // What is on the disk counts, not what was asked to be written.
+        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let keep = self.terms.keep_partial == KeepPartial::NewOnly && self.old.is_none() && size > 0;
         if keep && self.naming == Naming::Replace {
             self.naming = Naming::Fresh;
-            let written = self.written;
             if make_durable(&self.file, self.terms.durability).and_then(|()| self.publish()).is_ok() {
-                return Left::Partial(written);
+                return Left::Partial(size);
             }
         }
         Left::Nothing
@@ -178,22 +181,22 @@ fn make_durable(file: &File, durability: Durability) -> Result<(), StorageError>
     }
 }
 
-fn make_name_durable(dir: &OwnedFd, durability: Durability) -> Result<(), StorageError> {
+/// The directory, which is open for its path only, open for syncing if names are to be durable.
+fn syncable(dir: &OwnedFd, durability: Durability) -> Result<Option<OwnedFd>, StorageError> {
     if durability != Durability::Full {
-        return Ok(());
+        return Ok(None);
     }
-    // The directory is open for its path only; syncing needs it open for reading.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(refusal)?;
-    rustix::fs::fsync(dir).map_err(refusal)
+    rustix::fs::openat(dir, c".", flags, Mode::empty()).map(Some).map_err(refusal)
 }
 
 #[async_trait]
 impl Sink for Staged {
     async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let (file, at) = (Arc::clone(&self.file), self.written);
-        self.written += data.len() as u64;
-        write_at(file, data, at).await
+        let (file, count) = (Arc::clone(&self.file), data.len() as u64);
+        let data = write_at(file, data, self.written).await?;
+        self.written += count;
+        Ok(data)
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StorageError> {
@@ -231,6 +234,8 @@ pub(super) struct InPlace {
 pub(super) enum Opening {
     /// Its octets stay.
     Keep,
+    /// They stay, and the kernel puts new ones behind them: two who append at once lose nothing.
+    Append,
     /// They go, with the first octet of the new ones.
     Truncate,
 }
@@ -243,8 +248,10 @@ impl InPlace {
     fn open(place: &Place, opening: Opening) -> Result<Arc<File>, StorageError> {
         let mut flags =
             OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        if opening == Opening::Truncate {
-            flags |= OFlags::TRUNC;
+        match opening {
+            Opening::Keep => {}
+            Opening::Append => flags |= OFlags::APPEND,
+            Opening::Truncate => flags |= OFlags::TRUNC,
         }
         let mode = Mode::from_raw_mode(0o666);
         let fd =
@@ -265,9 +272,10 @@ impl Sink for InPlace {
                 file
             }
         };
-        let at = self.offset + self.written;
-        self.written += data.len() as u64;
-        write_at(file, data, at).await
+        let count = data.len() as u64;
+        let data = write_at(file, data, self.offset + self.written).await?;
+        self.written += count;
+        Ok(data)
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StorageError> {
@@ -276,8 +284,7 @@ impl Sink for InPlace {
                 Some(file) => Arc::clone(file),
                 None => Self::open(&self.place, self.opening)?,
             };
-            make_durable(&file, self.durability)?;
-            make_name_durable(&self.place.dir, self.durability)
+            make_durable(&file, self.durability)
         })
         .await
     }

@@ -49,11 +49,15 @@ pub(crate) fn certificate() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'sta
 
 /// A client configuration that trusts it; sessions are resumed.
 pub(crate) fn trust() -> Arc<ClientConfig> {
+    trust_in(rustls::DEFAULT_VERSIONS)
+}
+
+/// The same for certain versions of TLS.
+pub(crate) fn trust_in(versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate().0.remove(0)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }
 

@@ -130,9 +130,19 @@ fn start_log(format: LogFormat) {
     }
 }
 
+/// As many descriptors as this user may have: each session has one, each transfer a few.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }) {
+        tracing::warn!("the limit of open files stays at {:?}: {error}", now.current);
+    }
+}
+
 /// `ftp-server serve`
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, String> {
     start_log(args.log);
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
