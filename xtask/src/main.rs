@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `interop`.
+//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `interop`.
 #![allow(clippy::print_stdout, reason = "tasks talk to a person")]
 
 use std::process::ExitCode;
@@ -27,6 +27,12 @@ enum Task {
     Tidy(tidy::Args),
     /// `cargo fuzz` with the toolchain it needs; `smoke` runs every target for a few seconds
     Fuzz(fuzz::Args),
+    /// Build ftp-conformance and judge the builtin server: arguments as for `ftp-conformance run`
+    Conformance {
+        /// What `ftp-conformance run` is given
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Real clients against the release binary, in every mode and profile
     Interop(interop::Args),
 }
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::ci(),
         Task::Tidy(args) => tidy::tidy(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
+        Task::Conformance { args } => conformance(&args),
         Task::Interop(args) => interop::interop(&args),
     };
     match done {
@@ -45,4 +52,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn conformance(args: &[String]) -> Result<(), String> {
+    let build = ["run", "--release", "--quiet", "-p", "ftp-conformance", "--", "run"];
+    run::run(run::command("cargo", &build).args(args))
 }

@@ -9,6 +9,8 @@
 //! an octet 255, options are refused, every other command (IP, DM, AYT, NOP, GA …) disappears, CR NUL is a CR.
 //! Not here: what a line means.
 
+use std::collections::VecDeque;
+
 mod telnet;
 
 pub use telnet::Refusal;
@@ -59,7 +61,16 @@ pub struct Framer {
     limit: usize,
     /// The line under way when it had to be rewritten.
     rewritten: Vec<u8>,
-    refusals: Vec<Refusal>,
+    /// Refusals go out before the line they stood in.
+    refusals: VecDeque<Refusal>,
+    held: Held,
+}
+
+/// Whether a rewritten line waits for its refusals to go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    Line,
 }
 
 impl Framer {
@@ -73,7 +84,8 @@ impl Framer {
             place: Place::Inside,
             limit,
             rewritten: Vec::new(),
-            refusals: Vec::new(),
+            refusals: VecDeque::new(),
+            held: Held::Nothing,
         }
     }
 
@@ -93,8 +105,11 @@ impl Framer {
 
     /// The next line, if all of it is here.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
-        if let Some(refusal) = self.refusals.pop() {
+        if let Some(refusal) = self.refusals.pop_front() {
             return Some(Frame::Refuse(refusal));
+        }
+        if std::mem::replace(&mut self.held, Held::Nothing) == Held::Line {
+            return Some(Frame::Line(&self.rewritten));
         }
         let fresh = self.pending.get(self.scanned..).unwrap_or_default();
         let Some(offset) = memchr::memchr(b'\n', fresh) else {
@@ -123,7 +138,13 @@ impl Framer {
         }
         self.rewritten.clear();
         telnet::strip(line, &mut self.rewritten, &mut self.refusals);
-        Some(Frame::Line(&self.rewritten))
+        match self.refusals.pop_front() {
+            Some(refusal) => {
+                self.held = Held::Line;
+                Some(Frame::Refuse(refusal))
+            }
+            None => Some(Frame::Line(&self.rewritten)),
+        }
     }
 
     /// Takes the octets that no line was made of yet, exactly as they came.
@@ -142,13 +163,13 @@ impl Framer {
     /// Whether a whole line waits to be asked for.
     #[must_use]
     pub fn has_line(&self) -> bool {
-        !self.refusals.is_empty()
+        self.held == Held::Line
             || memchr::memchr(b'\n', self.pending.get(self.start..).unwrap_or_default()).is_some()
     }
 
     /// Gives the memory back if nothing waits in it: an idle session holds no buffer.
     pub fn shrink(&mut self) {
-        if self.buffered() == 0 && self.refusals.is_empty() {
+        if self.buffered() == 0 && self.held == Held::Nothing {
             self.release();
         }
     }
@@ -156,7 +177,8 @@ impl Framer {
     fn release(&mut self) {
         self.pending = Vec::new();
         self.rewritten = Vec::new();
-        self.refusals = Vec::new();
+        self.refusals = VecDeque::new();
+        self.held = Held::Nothing;
         self.start = 0;
         self.scanned = 0;
     }
@@ -217,7 +239,7 @@ mod tests {
     fn telnet_is_removed_and_options_refused() {
         assert_eq!(
             frames(b"\xff\xfb\x01\xff\xfd\x03NO\xff\xf1OP\r\n", 64, 64),
-            ["NOOP", "<[255, 252, 3]>", "<[255, 254, 1]>"]
+            ["<[255, 254, 1]>", "<[255, 252, 3]>", "NOOP"]
         );
         assert_eq!(frames(b"\xff\xf4\xff\xf2ABOR\r\n", 64, 1), ["ABOR"]);
     }

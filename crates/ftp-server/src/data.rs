@@ -122,8 +122,8 @@ impl Channel {
                 };
             }
             (Self::Up(stream), Some(guard)) => {
-                // An error shows when the stream is used.
-                let _ready = stream.readable().await;
+                // Readiness alone may be spurious: there has to be an octet, or the end. An error shows when it is used.
+                let _peeked = stream.peek(&mut [0]).await;
                 self.start_handshake(guard);
             }
             (Self::Handshaking(handshake), _) => {

@@ -14,11 +14,12 @@ use std::time::Duration;
 use ftp_proto::session::TlsFacts;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::ProducesTickets;
+use rustls::server::{Acceptor, ProducesTickets};
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// How long a handshake may take.
@@ -128,16 +129,15 @@ impl Tls {
     /// The server's side of a handshake on a control connection; its tickets carry `binding`.
     pub(crate) async fn control<S>(&self, stream: S, binding: Binding) -> io::Result<TlsStream<S>>
     where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(self.current().control);
-        let handshake = acceptor.accept_with(stream, |connection| connection.set_resumption_data(&binding.0));
-        in_time(handshake).await
+        let config = self.current().control;
+        in_time(shake(config, stream, |connection| connection.set_resumption_data(&binding.0))).await
     }
 
     /// The server's side of a handshake on a data connection.
     pub(crate) async fn data(self: Arc<Self>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        in_time(TlsAcceptor::from(self.current().data).accept(stream)).await
+        in_time(shake(self.current().data, stream, |_| {})).await
     }
 
     /// Whether a data connection may serve a control connection: `own` is its binding, `resumed` the one that it
@@ -159,6 +159,30 @@ impl Tls {
             _ => Belongs::Elsewhere,
         }
     }
+}
+
+/// The alert that refuses every protocol a client offers (RFC 7301 §3.2), in clear: nothing was agreed yet.
+const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
+
+/// A handshake. What ALPN offers is looked at before anything is answered: in TLS 1.3 rustls would put the alert
+/// behind keys that the client does not have yet.
+async fn shake<S>(
+    config: Arc<ServerConfig>,
+    stream: S,
+    prepare: impl FnOnce(&mut ServerConnection),
+) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let known = |name: &[u8]| config.alpn_protocols.iter().any(|known| known == name);
+    let refused = start.client_hello().alpn().is_some_and(|mut offered| !offered.any(known));
+    if refused {
+        start.io.write_all(&NO_APPLICATION_PROTOCOL).await?;
+        start.io.flush().await?;
+        return Err(io::Error::other("the client offers other protocols than ftp by ALPN"));
+    }
+    start.into_stream_with(config, prepare).await
 }
 
 async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -233,7 +233,7 @@ async fn commands_in_one_flight_touch_nothing() {
     client.epsv().await;
     client.send_raw(b"STOR old\r\nABOR\r\nQUIT\r\n").await;
     let codes = [client.reply().await.0, client.reply().await.0, client.reply().await.0];
-    assert_eq!(codes, [426, 226, 221]);
+    assert_eq!(codes, [425, 226, 221]);
     assert!(client.try_reply().await.is_none());
     assert_eq!(look(folder.path()), before);
 }

@@ -2,6 +2,8 @@
 //!
 //! Options are refused and never offered. Not here: urgent data; a server reads it in line (SO_OOBINLINE).
 
+use std::collections::VecDeque;
+
 /// Interpret as command.
 pub(super) const IAC: u8 = 255;
 const DONT: u8 = 254;
@@ -30,7 +32,7 @@ impl Refusal {
 /// Copies `line` to `out` without Telnet commands; refusals of options go to `refusals`.
 ///
 /// An IAC in front of an octet that is no Telnet command stands for itself: some clients forget to double it.
-pub(super) fn strip(line: &[u8], out: &mut Vec<u8>, refusals: &mut Vec<Refusal>) {
+pub(super) fn strip(line: &[u8], out: &mut Vec<u8>, refusals: &mut VecDeque<Refusal>) {
     let mut octets = line.iter().copied().peekable();
     while let Some(octet) = octets.next() {
         match (octet, octets.peek().copied()) {

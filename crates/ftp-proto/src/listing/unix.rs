@@ -20,9 +20,9 @@ const RECENT: i64 = 182 * 86_400;
 pub fn write(entry: &Entry, now: TimeVal, out: &mut Vec<u8>) {
     let facts = &entry.facts;
     out.push(match facts.kind {
-        Kind::File => b'-',
+        // What is neither has no letter that every client knows.
+        Kind::File | Kind::Other => b'-',
         Kind::Dir | Kind::CurrentDir | Kind::ParentDir => b'd',
-        Kind::Other => b'?',
     });
     for (shift, letter) in (0..9).rev().zip(b"rwx".iter().cycle()) {
         out.push(if facts.mode >> shift & 1 == 1 { *letter } else { b'-' });

@@ -134,7 +134,7 @@ pub fn read_features(reply: &Reply) -> Vec<(String, String)> {
 pub struct HashReply {
     /// The textual name of the algorithm, such as `SHA-256`.
     pub algorithm: String,
-    /// First octet hashed, and the one behind the last.
+    /// First and last octet hashed.
     pub range: (u64, u64),
     /// The digest in lower-case hexadecimal.
     pub digest: String,
@@ -146,7 +146,7 @@ impl HashReply {
     /// The reply.
     ///
     /// ```abnf
-    /// text = algorithm SP start "-" end SP 1*HEXDIG SP pathname     ; draft-bryan-ftpext-hash §3
+    /// text = algorithm SP first "-" last SP 1*HEXDIG SP pathname     ; draft-bryan-ftpext-hash §3
     /// ```
     #[must_use]
     pub fn reply(&self) -> Reply {

@@ -10,7 +10,7 @@ use crate::session::action::{Action, Request};
 use crate::session::inspect::{Ask, Setting};
 use crate::session::login::LoggedIn;
 use crate::session::policy::Rights;
-use crate::session::refusal::Refusal;
+use crate::session::refusal::{self, Refusal};
 use crate::session::transfer::Work;
 use crate::value::path::{PathArg, VPath};
 use crate::verb::Verb;
@@ -30,9 +30,7 @@ impl LoggedIn {
                 let clean = crate::value::text::Text::clean(
                     argument.as_bytes().get(..80).unwrap_or(argument.as_bytes()),
                 );
-                let code =
-                    if matches!(verb, Verb::Cwd) { Code::FILE_UNAVAILABLE } else { Code::NAME_NOT_ALLOWED };
-                core.say(code, format!("{clean}: {error}."));
+                core.say(refusal::name_code(verb), format!("{clean}: {error}."));
                 None
             }
         }
@@ -125,6 +123,10 @@ impl LoggedIn {
             FactChange::Modify(_) => rights.and(Rights::TIMES),
             FactChange::UnixMode(_) => rights.and(Rights::MODES),
         });
+        if argument.changes.iter().any(|change| matches!(change, FactChange::UnixMode(mode) if *mode > 0o777))
+        {
+            return core.reply(Code::BAD_PARAMETER, "Permission bits go up to 777 here.");
+        }
         let Some(path) = self.resolve(core, verb, &argument.path, right) else { return };
         let mut echo = Vec::new();
         argument.changes.iter().for_each(|change| change.encode(&mut echo));
@@ -156,7 +158,7 @@ impl LoggedIn {
                 );
             }
             SiteCommand::Help => core.reply(Code::HELP, Verb::Site.spec().help),
-            SiteCommand::Other(..) => core.reply(Code::BAD_PARAMETER, "SITE knows CHMOD, UTIME and HELP."),
+            SiteCommand::Other(..) => core.reply(Code::BAD_ARGUMENT, "SITE knows CHMOD, UTIME and HELP."),
         }
     }
 }

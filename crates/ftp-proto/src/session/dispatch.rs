@@ -55,7 +55,11 @@ impl Session {
                 self.with(|me, core| me.refused_argument(core, verb));
                 self.core.say(code, format!("{error}."));
             }
-            CommandError::Empty | CommandError::MissingArgument(_) | CommandError::UnexpectedArgument(_) => {
+            CommandError::MissingArgument(verb) => {
+                self.with(|me, core| me.refused_argument(core, verb));
+                self.core.say(code, format!("{error}."));
+            }
+            CommandError::Empty | CommandError::UnexpectedArgument(_) => {
                 self.core.say(code, format!("{error}."));
             }
         }

@@ -343,7 +343,7 @@ impl Session {
         };
         match Verb::parse(topic.as_str().as_bytes()) {
             Some(verb) => self.core.reply(Code::HELP, verb.spec().help),
-            None => self.core.reply(Code::BAD_PARAMETER, "Unknown command; HELP lists the known ones."),
+            None => self.core.reply(Code::BAD_ARGUMENT, "Unknown command; HELP lists the known ones."),
         }
     }
 }

@@ -97,13 +97,21 @@ pub(super) fn is_foreign(line: &[u8]) -> bool {
 }
 
 impl Session {
-    /// `USER`: begins a login; a login that was complete is over (RFC 959 §4.1.1).
-    pub(super) fn user(&mut self, user: Username) {
-        if !self.core.secure.is_protected() && self.core.policy.plain == Plain::Refuse {
+    /// Refuses USER and PASS in clear where they are not taken.
+    fn refuses_clear(&mut self) -> bool {
+        let refused = !self.core.secure.is_protected() && self.core.policy.plain == Plain::Refuse;
+        if refused {
             self.core.reply(
                 Code::NOT_LOGGED_IN,
                 "This server takes logins over TLS only: send AUTH TLS first (explicit FTPS), or use an implicit FTPS port.",
             );
+        }
+        refused
+    }
+
+    /// `USER`: begins a login; a login that was complete is over (RFC 959 §4.1.1).
+    pub(super) fn user(&mut self, user: Username) {
+        if self.refuses_clear() {
             return;
         }
         self.log_out();
@@ -113,6 +121,9 @@ impl Session {
 
     /// `PASS`: completes a login.
     pub(super) fn pass(&mut self, password: Password) {
+        if self.refuses_clear() {
+            return;
+        }
         match &mut self.stage {
             Stage::Visitor(visitor) => {
                 let Some(user) = visitor.user.take() else {

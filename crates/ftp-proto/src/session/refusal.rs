@@ -62,7 +62,6 @@ pub enum Refusal {
 impl Refusal {
     /// The code for `verb`: RFC 959 §5.4 lists 553, not 550, for the commands that make a name.
     fn code(&self, verb: Verb) -> Code {
-        let makes_a_name = matches!(verb, Verb::Stor | Verb::Stou | Verb::Rnto);
         match self {
             Self::NotADirectory if verb == Verb::Mlsd => Code::BAD_ARGUMENT,
             Self::IsADirectory if verb == Verb::Hash => Code::NAME_NOT_ALLOWED,
@@ -73,7 +72,7 @@ impl Refusal {
             | Self::NotEmpty
             | Self::Denied
             | Self::Outside
-                if makes_a_name =>
+                if name_code(verb) == Code::NAME_NOT_ALLOWED =>
             {
                 Code::NAME_NOT_ALLOWED
             }
@@ -87,7 +86,7 @@ impl Refusal {
             Self::Busy => Code::FILE_BUSY,
             Self::NoSpace => Code::NO_SPACE,
             Self::OverQuota => Code::OVER_QUOTA,
-            Self::Name(_) => Code::NAME_NOT_ALLOWED,
+            Self::Name(_) => name_code(verb),
             Self::BeyondEnd => Code::BAD_RESTART,
             Self::Unsupported => Code::BAD_PARAMETER,
             Self::Io(_) => Code::LOCAL_ERROR,
@@ -96,7 +95,16 @@ impl Refusal {
 
     /// The reply to `verb` for `path`.
     pub(super) fn reply(&self, verb: Verb, path: &VPath) -> Reply {
-        Reply::line(self.code(verb), format!("{path}: {self}."))
+        let text = [path.as_bytes(), format!(": {self}.").as_bytes()].concat();
+        Reply::line(self.code(verb), Text::clean(text))
+    }
+}
+
+/// The code for a name that cannot be: RFC 959 §5.4 lists 553 for the commands that make one, 550 for the others.
+pub(super) fn name_code(verb: Verb) -> Code {
+    match verb {
+        Verb::Stor | Verb::Stou | Verb::Rnto => Code::NAME_NOT_ALLOWED,
+        _ => Code::FILE_UNAVAILABLE,
     }
 }
 

@@ -84,7 +84,7 @@ impl Session {
             return self.core.reply(Code::NOT_IMPLEMENTED, "TLS is not set up on this server.");
         }
         if self.core.secure.facts().is_some() {
-            return self.core.reply(Code::BAD_SEQUENCE, "TLS is in use already.");
+            return self.core.reply(Code::POLICY, "TLS is in use already.");
         }
         if let Mechanism::Other(_) = mechanism {
             return self.core.reply(Code::BAD_PARAMETER, "The mechanism offered is TLS.");

@@ -162,7 +162,7 @@ impl Session {
         match (opts, &mut self.stage) {
             (Opts::Utf8(Utf8::On), _) => core.reply(Code::OK, "Names are UTF-8."),
             (Opts::Utf8(Utf8::Off | Utf8::Nlst), _) => {
-                core.reply(Code::BAD_PARAMETER, "Names are always UTF-8 here.")
+                core.reply(Code::BAD_ARGUMENT, "Names are always UTF-8 here.")
             }
             (Opts::Other(_), _) => {
                 core.reply(Code::BAD_ARGUMENT, "OPTS supports MLST, UTF8, HASH and MODE Z.")

@@ -87,7 +87,9 @@ impl LoggedIn {
     /// `RETR`
     pub(super) fn retr(&mut self, core: &mut Core, path: &PathArg) {
         let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
-        let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else { return };
+        let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else {
+            return self.drop_endpoint(core);
+        };
         if restart != Restart::No && self.settings.coding.representation == Representation::Ascii {
             return self.refuse_transfer(
                 core,
@@ -110,11 +112,11 @@ impl LoggedIn {
             None => self.cwd.clone(),
             Some(argument) => match self.resolve(core, verb, argument, Rights::LIST) {
                 Some(path) => path,
-                None => return,
+                None => return self.drop_endpoint(core),
             },
         };
         if !self.may(core, verb, &path, Rights::LIST) {
-            return;
+            return self.drop_endpoint(core);
         }
         let format = match verb {
             Verb::Mlsd => Format::Facts(self.settings.facts),
@@ -139,12 +141,12 @@ impl LoggedIn {
         let path = match argument {
             Some(argument) => match self.resolve(core, verb, argument, right) {
                 Some(path) => path,
-                None => return,
+                None => return self.drop_endpoint(core),
             },
             None => self.cwd.clone(),
         };
         if !self.may(core, verb, &path, right) {
-            return;
+            return self.drop_endpoint(core);
         }
         let (how, limit) = match (verb, restart) {
             (Verb::Stou, _) => (Create::Unique, None),
@@ -296,7 +298,7 @@ impl LoggedIn {
         core.push(Action::Reply(reply));
     }
 
-    /// `ABOR`: 426 for the transfer, then 226; 226 alone if there is none, and a passive port is closed
+    /// `ABOR`: 426 for the transfer (425 before its 150), then 226; 226 alone if there is none, and a passive port is closed
     /// (RFC 959 §4.1.3, RFC 2428 §3).
     pub(super) fn abor(&mut self, core: &mut Core) {
         let stage = match &self.work {
@@ -307,7 +309,7 @@ impl LoggedIn {
             Some(Progress::Moving) => self.stop_moving(core, Progress::Aborting),
             Some(Progress::Connecting) => {
                 let text = "Transfer aborted before a data connection was made. Nothing was written.";
-                self.finish(core, Count::default(), Reply::new(Code::TRANSFER_ABORTED, text));
+                self.finish(core, Count::default(), Reply::new(Code::NO_DATA_CONNECTION, text));
                 core.reply(Code::TRANSFER_COMPLETE, "ABOR done.");
             }
             // A second ABOR while the first is at work.

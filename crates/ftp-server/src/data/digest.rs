@@ -50,15 +50,15 @@ impl State {
     }
 }
 
-/// The digest of what `source` holds, which begins at `span.first`; the octets it covers are `first` to the one
-/// behind the last. The work runs on a blocking thread, piece by piece.
+/// The digest of what `source` holds, which begins at `span.first`; the octets it covers are `first` to the last one,
+/// 0 and 0 for an empty file. The work runs on a blocking thread, piece by piece.
 pub(crate) async fn digest(
     mut source: Box<dyn Source>,
     algorithm: Algorithm,
     span: Span,
 ) -> Result<(String, (u64, u64)), StorageError> {
     let mut left = span.last.map_or(u64::MAX, |last| last - span.first + 1).min(source.len());
-    let end = span.first + left;
+    let last = span.first + left.saturating_sub(1);
     let mut state = State::new(algorithm);
     let mut buffer = Vec::with_capacity(BUFFER);
     while left > 0 {
@@ -78,7 +78,7 @@ pub(crate) async fn digest(
         buffer = piece;
         buffer.clear();
     }
-    Ok((state.hex(), (span.first, end)))
+    Ok((state.hex(), (span.first, last)))
 }
 
 #[cfg(test)]
@@ -98,10 +98,10 @@ mod tests {
             (Algorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
         ] {
             let source = storage.read(&path, 0).await.unwrap();
-            assert_eq!(digest(source, algorithm, Span::default()).await, Ok((hex.to_owned(), (0, 9))));
+            assert_eq!(digest(source, algorithm, Span::default()).await, Ok((hex.to_owned(), (0, 8))));
         }
         let source = storage.read(&path, 2).await.unwrap();
         let part = digest(source, Algorithm::Crc32, Span { first: 2, last: Some(3) }).await.unwrap();
-        assert_eq!(part, (format!("{:08x}", crc32fast::hash(b"34")), (2, 4)));
+        assert_eq!(part, (format!("{:08x}", crc32fast::hash(b"34")), (2, 3)));
     }
 }

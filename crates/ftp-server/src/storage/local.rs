@@ -23,7 +23,7 @@ use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxFlags,
 use rustix::io::Errno;
 
 use crate::storage::confine::{Last, Place, Root, io_refusal, refusal};
-use crate::storage::publish::{InPlace, Naming, Opening, Staged, Terms, is_staging};
+use crate::storage::publish::{InPlace, Naming, Opening, Staged, Terms, is_staging, sweep};
 use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError};
 
 mod read;
@@ -116,26 +116,6 @@ impl LocalStorage {
         let shared = Arc::clone(&self.shared);
         blocking(move || work(&shared)).await
     }
-}
-
-fn sweep(dir: &Path, before: SystemTime) -> usize {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let mut removed = 0;
-    for entry in entries.flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path(), before),
-            Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => {
-                // An upload that is under way was written to since this process began.
-                let old = entry
-                    .metadata()
-                    .and_then(|metadata| metadata.modified())
-                    .is_ok_and(|modified| modified < before);
-                removed += usize::from(old && std::fs::remove_file(entry.path()).is_ok());
-            }
-            _ => {}
-        }
-    }
-    removed
 }
 
 impl Shared {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod check;
 mod cli;
 mod hash;
 mod identity;
@@ -14,7 +15,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::serve(&args),
-        Command::Check(args) => serve::check(&args),
+        Command::Check(args) => check::check(&args),
         Command::HashPassword => hash::hash_password(),
     };
     match result {

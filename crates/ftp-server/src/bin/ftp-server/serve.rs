@@ -1,4 +1,4 @@
-//! `ftp-server serve` and `ftp-server check`.
+//! `ftp-server serve`.
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use ftp_server::{Builder, Server};
 use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Active, CheckArgs, LogFormat, NamedPassword, Plain, ServeArgs};
+use crate::cli::{Active, LogFormat, NamedPassword, Plain, ServeArgs};
 use crate::identity;
 
 /// The ports of the four profiles: the standard ones need privilege, the others do not.
@@ -39,13 +39,13 @@ impl Authenticator for CurrentUsers {
 }
 
 /// A configuration and the text it came from.
-struct Settings {
-    config: Config,
-    text: String,
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) text: String,
     file: Option<PathBuf>,
 }
 
-fn read_settings(file: Option<&Path>) -> Result<Settings, String> {
+pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, String> {
     let Some(file) = file else {
         return Ok(Settings { config: Config::default(), text: String::new(), file: None });
     };
@@ -75,7 +75,7 @@ impl Settings {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.file.as_ref().map_or_else(|| "command line".to_owned(), |file| file.display().to_string())
     }
 
@@ -258,7 +258,7 @@ async fn bind(settings: &Settings, users: &Arc<CurrentUsers>, tls: &Arc<Tls>) ->
 }
 
 /// What to do about an error of the start.
-fn hint(error: &ServeError) -> String {
+pub(crate) fn hint(error: &ServeError) -> String {
     match error {
         ServeError::Bind(address, cause) if cause.kind() == std::io::ErrorKind::AddrInUse => {
             format!("{error}. Another program has port {}: stop it, or give another address.", address.port())
@@ -359,47 +359,4 @@ async fn reload_on_hangup(
             Err(error) => tracing::error!("the old users stay: {error}"),
         }
     }
-}
-
-/// `ftp-server check`: 0 if the configuration can be served, 1 if not.
-pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
-    let settings = read_settings(Some(&args.config))?;
-    let config = &settings.config;
-    let mut wrong = Vec::new();
-    match (&config.tls.cert, &config.tls.key) {
-        (Some(cert), Some(key)) => wrong.extend(read_certificate(cert.get_ref(), key.get_ref()).err()),
-        (None, None) => {}
-        _ => wrong.push("[tls] needs both cert and key".to_owned()),
-    }
-    if config.listen.explicit.is_empty() && config.listen.implicit.is_empty() {
-        wrong.push(hint(&ServeError::NoListener));
-    }
-    if let Err(problems) = config.users(&settings.text) {
-        wrong.extend(problems.iter().map(ToString::to_string));
-    }
-    let plain = config.policy.plain.0 == PlainLogins::Allow;
-    let word = |yes: bool, no: &'static str, otherwise: &'static str| if yes { otherwise } else { no };
-    for address in &config.listen.explicit {
-        println!("listens at {address} for {}", word(plain, "explicit FTPS", "plain FTP and explicit FTPS"));
-    }
-    config.listen.implicit.iter().for_each(|address| println!("listens at {address} for implicit FTPS"));
-    println!("logins in clear are {}", word(plain, "refused", "allowed"));
-    println!(
-        "data in clear within TLS sessions are {}",
-        word(config.tls.clear_data == Toggle::On, "refused", "allowed")
-    );
-    println!("passive ports {} have to be open", config.passive.ports.get_ref());
-    match config.passive.address {
-        Some(address) => println!("PASV announces {address}"),
-        None => println!("PASV announces the address that the client connected to"),
-    }
-    println!("uploads count as stored when: {:?}", config.storage.durability.0);
-    for user in &config.user {
-        let user = user.get_ref();
-        let rights = user.rights.as_ref().map_or("elradfmwMT", |rights| rights.get_ref().as_str());
-        println!("user {} in {} may {rights}", user.name.get_ref(), user.home.get_ref().display());
-    }
-    config.warnings(&settings.text).iter().for_each(|warning| println!("warning: {warning}"));
-    wrong.iter().for_each(|problem| eprintln!("{}: {problem}", settings.name()));
-    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+pub mod axes;
+pub mod case;
+pub mod clause;
+pub mod context;
+mod drafts;
+mod mission;
+pub mod peer;
+pub mod plan;
+pub mod registry;
+pub mod report;
+mod rfc2389;
+mod rfc3659;
+mod rfc4217;
+mod rfc959;
+pub mod runner;
+pub mod target;
+pub mod verdict;

@@ -1,0 +1,72 @@
+//! The report for machines.
+
+use serde::Serialize;
+
+use crate::clause::catalogue;
+use crate::registry;
+use crate::runner::Record;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    target: &'a str,
+    requirements: usize,
+    decided: usize,
+    cells: Vec<Row<'a>>,
+    undecided: Vec<Undecided<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    decides: &'a [&'a str],
+    group: &'a str,
+    cell: String,
+    verdict: &'a str,
+    milliseconds: u128,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    transcript: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Undecided<'a> {
+    id: &'a str,
+    reason: &'a str,
+}
+
+fn row(record: &Record) -> Row<'_> {
+    let evidence = record.verdict.evidence();
+    Row {
+        id: record.task.case.id(),
+        decides: record.task.case.decides,
+        group: record.task.group,
+        cell: record.task.cell.to_string(),
+        verdict: record.verdict.word(),
+        milliseconds: record.elapsed.as_millis(),
+        expected: evidence.map(|evidence| evidence.expected.as_str()),
+        actual: evidence.map(|evidence| evidence.actual.as_str()),
+        remark: record.verdict.remark(),
+        transcript: evidence.map(|evidence| evidence.transcript.as_slice()).unwrap_or_default(),
+    }
+}
+
+/// The whole report.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn report(target: &str, records: &[Record]) -> Result<String, serde_json::Error> {
+    let undecided = registry::undecided()
+        .map(|(requirement, reason)| Undecided { id: &requirement.id, reason: reason.as_str() });
+    serde_json::to_string_pretty(&Report {
+        target,
+        requirements: catalogue().len(),
+        decided: registry::decided().len(),
+        cells: records.iter().map(row).collect(),
+        undecided: undecided.collect(),
+    })
+}

@@ -1,0 +1,8 @@
+//! RFC 959, with RFC 1123 §4.1 and what custom makes of both.
+
+pub(crate) mod access;
+pub(crate) mod coding;
+pub(crate) mod dialogue;
+pub(crate) mod files;
+pub(crate) mod ports;
+pub(crate) mod transfer;

@@ -1,0 +1,104 @@
+//! Runs cases in parallel, each in isolation: a case that hangs or panics is broken, and the run goes on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::case::Stop;
+use crate::clause::{Level, requirement};
+use crate::context::Context;
+use crate::peer::fault::Fault;
+use crate::peer::transcript::Transcript;
+use crate::plan::Task;
+use crate::target::Target;
+use crate::verdict::Verdict;
+
+/// Lines of a transcript that go into a report.
+const TAIL: usize = 12;
+
+/// How a run is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Cases at once.
+    pub jobs: usize,
+    /// How long a reply may take.
+    pub timeout: Duration,
+    /// A planted fault, in the suite's own tests.
+    pub fault: Option<Fault>,
+}
+
+impl Default for Options {
+    /// 8 cases at once, 10 s a reply.
+    fn default() -> Self {
+        Self { jobs: 8, timeout: Duration::from_secs(10), fault: None }
+    }
+}
+
+/// The verdict on one case in one cell.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// What was run.
+    pub task: Task,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// The most that a case may take, as a multiple of the time for a reply.
+const CASE_FACTOR: u32 = 12;
+
+/// Runs one case in one cell.
+pub async fn run_one(target: Arc<Target>, task: Task, options: Options) -> Record {
+    let begun = Instant::now();
+    let transcript = Transcript::default();
+    let context = Context {
+        target,
+        cell: task.cell,
+        timeout: options.timeout,
+        transcript: transcript.clone(),
+        fault: options.fault,
+    };
+    let running = tokio::spawn((task.case.run)(context));
+    let aborter = running.abort_handle();
+    let outcome = match tokio::time::timeout(options.timeout * CASE_FACTOR, running).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Err(Stop::Broken(format!("the case did not end: {error}"))),
+        Err(_) => {
+            aborter.abort();
+            Err(Stop::Broken("the case took too long".to_owned()))
+        }
+    };
+    let level = requirement(task.case.id()).map_or(Level::Must, |requirement| requirement.level);
+    let verdict = Verdict::of(outcome, level, transcript.tail(TAIL));
+    Record { task, verdict, elapsed: begun.elapsed() }
+}
+
+/// Runs everything; records come in the order of `tasks`. `done` hears of each as it ends.
+pub async fn run(
+    target: &Arc<Target>,
+    tasks: &[Task],
+    options: Options,
+    mut done: impl FnMut(&Record),
+) -> Vec<Record> {
+    let seats = Arc::new(Semaphore::new(options.jobs.max(1)));
+    let mut running = JoinSet::new();
+    for (index, task) in tasks.iter().copied().enumerate() {
+        let (target, seats) = (Arc::clone(target), Arc::clone(&seats));
+        running.spawn(async move {
+            let _seat = seats.acquire_owned().await;
+            (index, run_one(target, task, options).await)
+        });
+    }
+    let mut records: Vec<(usize, Record)> = Vec::with_capacity(tasks.len());
+    while let Some(ended) = running.join_next().await {
+        if let Ok((index, record)) = ended {
+            done(&record);
+            records.push((index, record));
+        }
+    }
+    records.sort_by_key(|(index, _)| *index);
+    records.into_iter().map(|(_, record)| record).collect()
+}

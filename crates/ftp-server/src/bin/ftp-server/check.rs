@@ -1,0 +1,53 @@
+//! `ftp-server check`.
+
+use std::process::ExitCode;
+
+use ftp_server::config::{Toggle, read_certificate};
+use ftp_server::proto::session::Plain as PlainLogins;
+use ftp_server::server::ServeError;
+
+use crate::cli::CheckArgs;
+use crate::serve::{hint, read_settings};
+
+/// `ftp-server check`: 0 if the configuration can be served, 1 if not.
+pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
+    let settings = read_settings(Some(&args.config))?;
+    let config = &settings.config;
+    let mut wrong = Vec::new();
+    match (&config.tls.cert, &config.tls.key) {
+        (Some(cert), Some(key)) => wrong.extend(read_certificate(cert.get_ref(), key.get_ref()).err()),
+        (None, None) => {}
+        _ => wrong.push("[tls] needs both cert and key".to_owned()),
+    }
+    if config.listen.explicit.is_empty() && config.listen.implicit.is_empty() {
+        wrong.push(hint(&ServeError::NoListener));
+    }
+    if let Err(problems) = config.users(&settings.text) {
+        wrong.extend(problems.iter().map(ToString::to_string));
+    }
+    let plain = config.policy.plain.0 == PlainLogins::Allow;
+    let word = |yes: bool, no: &'static str, otherwise: &'static str| if yes { otherwise } else { no };
+    for address in &config.listen.explicit {
+        println!("listens at {address} for {}", word(plain, "explicit FTPS", "plain FTP and explicit FTPS"));
+    }
+    config.listen.implicit.iter().for_each(|address| println!("listens at {address} for implicit FTPS"));
+    println!("logins in clear are {}", word(plain, "refused", "allowed"));
+    println!(
+        "data in clear within TLS sessions are {}",
+        word(config.tls.clear_data == Toggle::On, "refused", "allowed")
+    );
+    println!("passive ports {} have to be open", config.passive.ports.get_ref());
+    match config.passive.address {
+        Some(address) => println!("PASV announces {address}"),
+        None => println!("PASV announces the address that the client connected to"),
+    }
+    println!("uploads count as stored when: {:?}", config.storage.durability.0);
+    for user in &config.user {
+        let user = user.get_ref();
+        let rights = user.rights.as_ref().map_or("elradfmwMT", |rights| rights.get_ref().as_str());
+        println!("user {} in {} may {rights}", user.name.get_ref(), user.home.get_ref().display());
+    }
+    config.warnings(&settings.text).iter().for_each(|warning| println!("warning: {warning}"));
+    wrong.iter().for_each(|problem| eprintln!("{}: {problem}", settings.name()));
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
