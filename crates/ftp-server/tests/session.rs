@@ -325,15 +325,44 @@ async fn tickets_of_other_sessions_are_refused() {
     }
 }
 
-/// REIN ends explicit TLS; afterwards the connection is in clear and everything can begin again.
 #[tokio::test]
-async fn rein_leaves_tls() {
+async fn rein_keeps_implicit_tls() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(builder(folder.path())).await;
     let mut client = Client::login(&server, Profile::Implicit).await;
     assert_eq!(client.command("REIN").await.0, 220);
     assert_eq!(client.command("PWD").await.0, 530);
-    assert_eq!(client.command("NOOP").await.0, 200, "implicit TLS stays");
+    assert_eq!(client.command("NOOP").await.0, 200);
+}
+
+/// REIN ends explicit TLS; a command in clear right behind the client's close_notify is not lost.
+#[tokio::test]
+async fn rein_leaves_explicit_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut stream = TcpStream::connect(server.explicit).await.unwrap();
+    let mut octets = [0; 4096];
+    let _greeting = stream.read(&mut octets).await.unwrap();
+    stream.write_all(b"AUTH TLS\r\n").await.unwrap();
+    let _accepted = stream.read(&mut octets).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut tls = tokio_rustls::TlsConnector::from(trust()).connect(name, stream).await.unwrap();
+    tls.write_all(b"REIN\r\n").await.unwrap();
+    let count = tls.read(&mut octets).await.unwrap();
+    assert!(octets[..count].starts_with(b"220 "), "the reply to REIN is inside TLS");
+    tls.get_mut().1.send_close_notify();
+    let mut last = Vec::new();
+    tls.get_mut().1.write_tls(&mut last).unwrap();
+    last.extend_from_slice(b"NOOP\r\n");
+    let mut stream = tls.into_inner().0;
+    stream.write_all(&last).await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|window| window == b"200 ") {
+        let count =
+            tokio::time::timeout(Duration::from_secs(5), stream.read(&mut octets)).await.unwrap().unwrap();
+        assert!(count > 0, "the server closed");
+        seen.extend_from_slice(&octets[..count]);
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,55 @@ const HANDSHAKE_RECORD: [u8; 2] = [22, 3];
 pub(super) struct Prefixed {
     prefix: Vec<u8>,
     stream: TcpStream,
+    gate: Gate,
+}
+
+/// How much may be read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// As much as there is.
+    Open,
+    /// The header of a TLS record, so many of its octets are here. The last two are the length.
+    Header { filled: usize, length: [u8; 2] },
+    /// The rest of a record.
+    Body { left: usize },
+}
+
+/// Octets of the header of a TLS record (RFC 8446 §5.1).
+const HEADER: usize = 5;
+
+impl Gate {
+    /// The gate at the start of a record.
+    const RECORD: Gate = Gate::Header { filled: 0, length: [0; 2] };
+
+    /// How many octets may be read now.
+    fn room(self) -> usize {
+        match self {
+            Self::Open => usize::MAX,
+            Self::Header { filled, .. } => HEADER - filled,
+            Self::Body { left } => left,
+        }
+    }
+
+    /// The gate after `octets` were read.
+    fn after(self, octets: &[u8]) -> Self {
+        match self {
+            Self::Open => Self::Open,
+            Self::Header { filled, length: [_, last] } => {
+                let length = match octets {
+                    [] => return self,
+                    [one] => [last, *one],
+                    [.., high, low] => [*high, *low],
+                };
+                match filled + octets.len() {
+                    HEADER => Self::Body { left: usize::from(u16::from_be_bytes(length)) },
+                    filled => Self::Header { filled, length },
+                }
+            }
+            Self::Body { left } if left > octets.len() => Self::Body { left: left - octets.len() },
+            Self::Body { .. } => Self::RECORD,
+        }
+    }
 }
 
 impl AsyncRead for Prefixed {
@@ -39,7 +88,16 @@ impl AsyncRead for Prefixed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            if self.gate == Gate::Open {
+                return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            }
+            let room = self.gate.room().min(buffer.remaining());
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+            self.gate = self.gate.after(part.filled());
+            let count = part.filled().len();
+            buffer.advance(count);
+            return Poll::Ready(Ok(()));
         }
         let count = self.prefix.len().min(buffer.remaining());
         buffer.put_slice(self.prefix.get(..count).unwrap_or_default());
@@ -228,7 +286,10 @@ impl Control {
         let Wire::Clear(stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
             return Err(Unsecured::Failed(io::ErrorKind::NotConnected.into()));
         };
-        let stream = tls.control(Prefixed { prefix, stream }, binding).await.map_err(Unsecured::Failed)?;
+        let stream = tls
+            .control(Prefixed { prefix, stream, gate: Gate::Open }, binding)
+            .await
+            .map_err(Unsecured::Failed)?;
         let facts = tls::facts(stream.get_ref().1);
         self.wire = Wire::Tls(Box::new(stream));
         Ok(facts)
@@ -248,6 +309,8 @@ impl Control {
         let Wire::Tls(mut stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
+        // What the client sends in clear behind its close_notify must stay in the socket: record by record.
+        stream.get_mut().0.gate = Gate::RECORD;
         let closing = async {
             stream.get_mut().1.send_close_notify();
             stream.flush().await?;
