@@ -191,12 +191,13 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     let tls = Arc::new(tls);
     let (users, folders) = plan.settings.users(args.root.as_deref(), &plan.named)?;
     let users = Arc::new(CurrentUsers(RwLock::new(Arc::new(users))));
-    for warning in config
-        .warnings(&plan.settings.text)
-        .iter()
-        .filter(|_| args.root.is_none() || args.passive_ports.is_some())
-    {
-        tracing::warn!("{}: {warning}", plan.settings.name());
+    for warning in config.warnings(&plan.settings.text) {
+        match (&plan.settings.file, &args.root) {
+            (Some(_), None) => tracing::warn!("{}: {warning}", plan.settings.name()),
+            // The user of ROOT is in no file, and its few sessions need few ports: only what was asked for is told.
+            _ if warning.line > 0 && args.passive_ports.is_some() => tracing::warn!("{}", warning.text),
+            _ => {}
+        }
     }
     let server = bind(&plan.settings, &users, &tls).await?;
     announce(args, &plan, &server, &fingerprint);
