@@ -23,9 +23,11 @@ mod memory;
 mod publish;
 
 pub use local::{Durability, KeepPartial, LocalOptions, LocalStorage};
-pub use memory::MemoryStorage;
+pub use memory::{MemoryStorage, content, listing};
 
 /// A tree of files and directories.
+///
+/// Three methods make one that can be read; those that change it refuse unless they are written.
 #[async_trait]
 pub trait Storage: Send + Sync {
     /// What is known of an entry. Links are followed.
@@ -42,32 +44,50 @@ pub trait Storage: Send + Sync {
 
     /// Whether `write` would be allowed, without opening or changing anything. Yields the path that will be
     /// written: another one than `file` for [`Create::Unique`], where `file` is the directory.
-    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError>;
+    async fn may_write(&self, _file: &VPath, _how: Create) -> Result<VPath, StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Begins a write. Nothing that was there may change before the first octet (in place) or before
     /// [`Sink::commit`] (replace).
-    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError>;
+    async fn write(&self, _file: &VPath, _how: Create) -> Result<Box<dyn Sink>, StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Makes a directory.
-    async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError>;
+    async fn make_dir(&self, _dir: &VPath) -> Result<(), StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Removes an empty directory.
-    async fn remove_dir(&self, dir: &VPath) -> Result<(), StorageError>;
+    async fn remove_dir(&self, _dir: &VPath) -> Result<(), StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Removes a file.
-    async fn remove_file(&self, file: &VPath) -> Result<(), StorageError>;
+    async fn remove_file(&self, _file: &VPath) -> Result<(), StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Renames; a file in the way is replaced, a directory is not.
-    async fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError>;
+    async fn rename(&self, _from: &VPath, _to: &VPath) -> Result<(), StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Sets a fact.
-    async fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError>;
+    async fn change(&self, _path: &VPath, _change: &FactChange) -> Result<(), StorageError> {
+        Err(StorageError::Denied)
+    }
 
     /// Octets that are free at a directory.
-    async fn free(&self, dir: &VPath) -> Result<u64, StorageError>;
+    async fn free(&self, _dir: &VPath) -> Result<u64, StorageError> {
+        Err(StorageError::Unsupported)
+    }
 
     /// What this storage can do; `FEAT` promises no more.
-    fn can(&self) -> Abilities;
+    fn can(&self) -> Abilities {
+        Abilities::RESTART_READ
+    }
 }
 
 /// The entries of a directory.

@@ -140,14 +140,11 @@ impl Storage for MemoryStorage {
         let entries = tree.iter().filter_map(|(path, node)| {
             name_in(path, dir).map(|name| Entry { name: name.to_vec(), facts: node.facts() })
         });
-        Ok(Box::new(MemoryEntries(entries.collect())))
+        Ok(listing(entries.collect()))
     }
 
     async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
-        let data = self.node(file)?.data.ok_or(StorageError::IsADirectory)?;
-        let from =
-            usize::try_from(from).ok().filter(|from| *from <= data.len()).ok_or(StorageError::BeyondEnd)?;
-        Ok(Box::new(MemorySource { data, from }))
+        source(self.node(file)?.data.ok_or(StorageError::IsADirectory)?, from)
     }
 
     async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
@@ -242,6 +239,26 @@ impl Storage for MemoryStorage {
     fn can(&self) -> Abilities {
         Abilities::ALL.without(Abilities::SPACE)
     }
+}
+
+/// Entries that are all there already, for storages that make theirs up.
+#[must_use]
+pub fn listing(entries: Vec<Entry>) -> Box<dyn Entries> {
+    Box::new(MemoryEntries(entries))
+}
+
+/// A file whose octets are all there already, open from octet `from` on.
+///
+/// # Errors
+/// [`StorageError::BeyondEnd`] if it is shorter than that.
+pub fn content(data: impl Into<Vec<u8>>, from: u64) -> Result<Box<dyn Source>, StorageError> {
+    source(Arc::new(data.into()), from)
+}
+
+fn source(data: Arc<Vec<u8>>, from: u64) -> Result<Box<dyn Source>, StorageError> {
+    let from =
+        usize::try_from(from).ok().filter(|from| *from <= data.len()).ok_or(StorageError::BeyondEnd)?;
+    Ok(Box::new(MemorySource { data, from }))
 }
 
 struct MemoryEntries(Vec<Entry>);
