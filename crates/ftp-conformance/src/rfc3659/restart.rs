@@ -152,8 +152,7 @@ async fn rest_appe(context: Context) -> Outcome {
 async fn tvfs(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
     feature(&mut peer, "TVFS").await?;
-    let here = peer.expect("PWD", &[257]).await?.text();
-    let path = here.split('"').nth(1).unwrap_or_default().to_owned();
+    let path = crate::rfc959::files::place(&mut peer).await?;
     peer.expect("MKD b", &[257]).await?;
     peer.put("b/f", b"one place").await?;
     for from in ["/", &path, &format!("{path}/b")] {

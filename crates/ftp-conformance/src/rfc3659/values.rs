@@ -51,8 +51,7 @@ async fn size_argument(context: Context) -> Outcome {
 async fn size_during_upload(context: Context) -> Outcome {
     use tokio::io::AsyncWriteExt;
     let (mut one, mut other) = (context.scratch().await?, context.login().await?);
-    let here = one.expect("PWD", &[257]).await?.text();
-    let path = here.split('"').nth(1).unwrap_or_default().to_owned();
+    let path = crate::rfc959::files::place(&mut one).await?;
     let setup = one.set_up().await?;
     one.expect("STOR f", &[150, 125]).await?;
     let mut wire = one.meet(setup).await?;

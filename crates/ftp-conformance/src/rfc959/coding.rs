@@ -78,8 +78,7 @@ async fn through(context: Context, up: &[&str], sent: &[u8], down: &[&str], want
 async fn default_type(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
     peer.put("f", b"a\nb\n").await?;
-    let here = peer.expect("PWD", &[257]).await?.text();
-    let path = here.split('"').nth(1).unwrap_or_default().to_owned();
+    let path = crate::rfc959::files::place(&mut peer).await?;
     let mut fresh = context.secure().await?;
     fresh.log_in().await?;
     let data = fresh.get(&format!("{path}/f")).await?;

@@ -22,7 +22,8 @@ pub(super) fn quoted(reply: &Reply) -> Result<String, Stop> {
     Err(Stop::fails("257 \"path\" with a closing quote", text))
 }
 
-pub(super) async fn place(peer: &mut Peer) -> Result<String, Stop> {
+/// The working directory, as PWD tells it.
+pub(crate) async fn place(peer: &mut Peer) -> Result<String, Stop> {
     let reply = peer.expect("PWD", &[257]).await?;
     quoted(&reply)
 }

@@ -72,21 +72,10 @@ impl Refusal {
             | Self::NotEmpty
             | Self::Denied
             | Self::Outside
-                if name_code(verb) == Code::NAME_NOT_ALLOWED =>
-            {
-                Code::NAME_NOT_ALLOWED
-            }
-            Self::NotFound
-            | Self::NotADirectory
-            | Self::IsADirectory
-            | Self::Exists
-            | Self::NotEmpty
-            | Self::Denied
-            | Self::Outside => Code::FILE_UNAVAILABLE,
+            | Self::Name(_) => name_code(verb),
             Self::Busy => Code::FILE_BUSY,
             Self::NoSpace => Code::NO_SPACE,
             Self::OverQuota => Code::OVER_QUOTA,
-            Self::Name(_) => name_code(verb),
             Self::BeyondEnd => Code::BAD_RESTART,
             Self::Unsupported => Code::BAD_PARAMETER,
             Self::Io(_) => Code::LOCAL_ERROR,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ftp_proto::session::{
     Action, Answer, Count, Credentials, DataFault, Denied, Event, Failure, Fault, Format, Inbound, Left,
-    Login, Outbound, Refusal, Request, Rights, Span,
+    Login, Outbound, Protection, Refusal, Request, Rights, Span,
 };
 use ftp_proto::value::facts::{Entry, Facts, Perm};
 use ftp_proto::value::path::VPath;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Account, Attempt};
 use crate::data::send::{Listing, Origin, send};
-use crate::data::{Channel, Go, Stop, active, announced, digest, receive, stopped};
+use crate::data::{Channel, DataStream, Go, Guard, Stop, active, announced, digest, receive, stopped};
 use crate::driver::Driver;
 use crate::server::limits::Seat;
 use crate::storage::{Entries, Storage};
@@ -150,11 +150,7 @@ impl Driver {
             let Some(origin) = origin else {
                 return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
             };
-            let stream = tokio::select! {
-                biased;
-                () = stopped(&mut stop) => Err(Fault::Aborted),
-                stream = channel.finish(protection, guard.as_ref()) => stream,
-            };
+            let stream = connected(channel, protection, guard.as_ref(), &mut stop).await;
             let sent = match stream {
                 Ok(stream) => send(stream, origin, coding, stop, &mut count).await,
                 Err(fault) => Err(fault),
@@ -172,11 +168,7 @@ impl Driver {
         self.job = Some(Box::pin(async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
             let Some((storage, _)) = storage else { return nothing(Fault::Storage(Refusal::Denied)) };
-            let stream = tokio::select! {
-                biased;
-                () = stopped(&mut stop) => Err(Fault::Aborted),
-                stream = channel.finish(plan.protection, guard.as_ref()) => stream,
-            };
+            let stream = connected(channel, plan.protection, guard.as_ref(), &mut stop).await;
             let stream = match stream {
                 Ok(stream) => stream,
                 Err(fault) => return nothing(fault),
@@ -190,6 +182,20 @@ impl Driver {
                 (count, Err((fault, left))) => ended(count, fault, left),
             }
         }));
+    }
+}
+
+/// The data connection at the level that PROT asks for, unless the transfer is stopped first.
+async fn connected(
+    channel: Channel,
+    protection: Protection,
+    guard: Option<&Guard>,
+    stop: &mut Stop,
+) -> Result<DataStream, Fault> {
+    tokio::select! {
+        biased;
+        () = stopped(stop) => Err(Fault::Aborted),
+        stream = channel.finish(protection, guard) => stream,
     }
 }
 

@@ -101,8 +101,7 @@ async fn stor_bad_name(context: Context) -> Outcome {
 
 async fn two_writers(context: Context) -> Outcome {
     let (mut one, mut other) = (context.scratch().await?, context.login().await?);
-    let here = one.expect("PWD", &[257]).await?.text();
-    let path = here.split('"').nth(1).unwrap_or_default().to_owned();
+    let path = crate::rfc959::files::place(&mut one).await?;
     let (a, b) = (vec![b'a'; 1 << 20], vec![b'b'; 1 << 20]);
     let second = format!("STOR {path}/f");
     let (first, second) = tokio::join!(one.offer("STOR f", &a), other.offer(&second, &b));

@@ -57,8 +57,7 @@ async fn all_sent(context: Context) -> Outcome {
 
 async fn stored_at_226(context: Context) -> Outcome {
     let (mut one, mut other) = (context.scratch().await?, context.login().await?);
-    let here = one.expect("PWD", &[257]).await?.text();
-    let path = here.split('"').nth(1).unwrap_or_default().to_owned();
+    let path = crate::rfc959::files::place(&mut one).await?;
     for round in 1..=10 {
         let content = octets(round * 1000);
         one.put("f", &content).await?;

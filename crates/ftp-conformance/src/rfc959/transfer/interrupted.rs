@@ -120,8 +120,7 @@ async fn quit_in_transfer(context: Context) -> Outcome {
 
 async fn control_lost(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
-    let here = peer.expect("PWD", &[257]).await?.text();
-    let path = here.split('"').nth(1).unwrap_or_default().to_owned();
+    let path = crate::rfc959::files::place(&mut peer).await?;
     let mut wire = half(&mut peer, "STOR f", b"half of it").await?;
     drop(peer);
     let closed = context.in_time(wire.read(&mut [0; 16])).await?;
