@@ -81,7 +81,8 @@ impl Target {
         let storage = LocalStorage::new(folder.path(), options).map_err(|error| error.to_string())?;
         let mut users = Users::new().map_err(|error| error.to_string())?;
         let account = Account::new(Rights::ALL, Arc::new(storage));
-        let user = User { hash: Some(cheap_hash("conformance")?), account, transport: Transport::Any };
+        let user =
+            User { hash: Some(cheap_hash("conformance")?), account, transport: Transport::Any, host: None };
         users.add("tester", user).map_err(|error| error.to_string())?;
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
             .map_err(|error| error.to_string())?;

@@ -63,6 +63,7 @@ pub use refusal::Refusal;
 
 use login::{Stage, Visitor};
 use secure::Secure;
+use settings::Settings;
 
 /// The most commands that wait for the end of a transfer; more stay in TCP.
 const PARKED_MAX: usize = 256;
@@ -102,6 +103,8 @@ struct Core {
     /// Whether the server is about to stop.
     draining: Switch,
     host: Option<String>,
+    /// The transfer parameters that a new USER leaves as they are.
+    kept: Settings,
 }
 
 impl Core {
@@ -149,6 +152,7 @@ impl Session {
             visiting: now,
             draining: Switch::Off,
             host: None,
+            kept: Settings::default(),
         };
         let stage = Stage::Visitor(Visitor::new());
         let mut session = Self { core, stage, parked: VecDeque::new(), failures: 0, errors: 0 };

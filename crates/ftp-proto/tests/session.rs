@@ -95,14 +95,19 @@ impl Play {
     fn event(&mut self, text: &str) {
         let (name, rest) = words(text);
         let event = match name {
-            "secured" => Event::Secured(TlsFacts { version: "TLSv1.3".into(), ..TlsFacts::default() }),
+            "secured" => Event::Secured(TlsFacts {
+                version: "TLSv1.3".into(),
+                server_name: (!rest.is_empty()).then(|| rest.to_owned()),
+                ..TlsFacts::default()
+            }),
             "unsecured" => Event::Unsecured,
-            "login" => {
+            "login" | "limited" => {
                 let (letters, home) = words(rest);
                 Event::Authenticated(Ok(Login {
                     rights: Rights::parse(letters).unwrap(),
                     home: VPath::new(home).unwrap(),
                     abilities: Abilities::ALL,
+                    file_max: (name == "limited").then_some(1000),
                     welcome: None,
                 }))
             }

@@ -38,13 +38,15 @@ pub struct Account {
     pub welcome: Option<Text>,
     /// The most sessions this user may have at once.
     pub sessions: Option<usize>,
+    /// Octets that one file of this user may have; an upload beyond it ends with 552.
+    pub file_max: Option<u64>,
 }
 
 impl Account {
     /// An account with those rights on that file system.
     #[must_use]
     pub fn new(rights: Rights, storage: Arc<dyn Storage>) -> Self {
-        Self { rights, storage, welcome: None, sessions: None }
+        Self { rights, storage, welcome: None, sessions: None, file_max: None }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// How files are stored.
     pub storage: StorageSection,
+    /// Virtual hosts.
+    pub host: Vec<Spanned<HostSection>>,
     /// Accounts.
     pub user: Vec<Spanned<UserSection>>,
     /// Logins without a password.
@@ -106,8 +108,6 @@ pub struct PolicySection {
     pub active: Option<Toggle>,
     /// Text of the greeting.
     pub greeting: Option<String>,
-    /// Names of virtual hosts for HOST.
-    pub hosts: Vec<String>,
 }
 
 /// `[limits]`
@@ -120,6 +120,8 @@ pub struct LimitsSection {
     pub per_address: usize,
     /// Sessions of one user, where the user has no number of its own.
     pub per_user: Option<usize>,
+    /// Octets that one file may have, where the user has no number of its own.
+    pub file_max: Option<u64>,
     /// Seconds a session may be idle.
     pub idle: u64,
     /// Seconds to log in.
@@ -146,6 +148,7 @@ impl Default for LimitsSection {
             sessions: 10_000,
             per_address: 300,
             per_user: None,
+            file_max: None,
             idle: 300,
             login_time: 120,
             attempts: 3,
@@ -172,6 +175,18 @@ pub struct StorageSection {
     pub live: Vec<VPath>,
 }
 
+/// `[[host]]`: a name for HOST (RFC 7151) and for the server name of TLS.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostSection {
+    /// The name.
+    pub name: Spanned<String>,
+    /// PEM file with its certificate and chain; that of `[tls]` if absent.
+    pub cert: Option<Spanned<PathBuf>>,
+    /// PEM file with the key.
+    pub key: Option<Spanned<PathBuf>>,
+}
+
 /// `[[user]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,6 +201,10 @@ pub struct UserSection {
     pub rights: Option<Spanned<String>>,
     /// Sessions at once.
     pub sessions: Option<usize>,
+    /// The only virtual host on which this account exists.
+    pub host: Option<Spanned<String>>,
+    /// Octets that one file of this user may have.
+    pub file_max: Option<u64>,
     /// Whether TLS is needed even where plain FTP is allowed.
     #[serde(default)]
     pub tls_only: Toggle,

@@ -7,6 +7,7 @@
 //! connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has no room for it). ALPN is `ftp` for clients that offer any (ALPACA). Not here:
 //! where certificates come from.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use ftp_proto::session::TlsFacts;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{Acceptor, ProducesTickets};
+use rustls::server::{Acceptor, ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -63,7 +65,25 @@ struct Pair {
     data: Arc<ServerConfig>,
 }
 
-/// TLS of a server. The certificate can be replaced while it runs.
+/// A certificate chain, leaf first, and its key.
+pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Chooses the certificate by the name that the client asks for (SNI, RFC 6066 §3).
+#[derive(Debug)]
+struct Certificates {
+    /// By host name in lower case.
+    hosts: HashMap<String, Arc<CertifiedKey>>,
+    other: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().and_then(|name| self.hosts.get(&name.to_ascii_lowercase()));
+        Some(Arc::clone(named.unwrap_or(&self.other)))
+    }
+}
+
+/// TLS of a server. The certificates can be replaced while it runs.
 #[derive(Debug)]
 pub struct Tls {
     provider: Arc<CryptoProvider>,
@@ -93,7 +113,7 @@ impl Tls {
         data_session: DataSession,
     ) -> Result<Self, TlsError> {
         let ticketer = rustls::crypto::ring::Ticketer::new()?;
-        let current = RwLock::new(pair(&provider, &ticketer, chain, key)?);
+        let current = RwLock::new(pair(&provider, &ticketer, (chain, key), Vec::new())?);
         Ok(Self { provider, ticketer, current, data_session })
     }
 
@@ -108,16 +128,13 @@ impl Tls {
         Self::new(Arc::new(rustls::crypto::ring::default_provider()), chain, key, DataSession::default())
     }
 
-    /// Uses another certificate from the next handshake on. Tickets stay good.
+    /// Uses other certificates from the next handshake on: those of `hosts` for clients that ask for these names,
+    /// `identity` for all others. Tickets stay good.
     ///
     /// # Errors
-    /// [`TlsError::Certificate`] if it cannot be used; the old one stays.
-    pub fn replace(
-        &self,
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<(), TlsError> {
-        let fresh = pair(&self.provider, &self.ticketer, chain, key)?;
+    /// [`TlsError::Certificate`] if one cannot be used; the old ones stay.
+    pub fn replace(&self, identity: Identity, hosts: Vec<(String, Identity)>) -> Result<(), TlsError> {
+        let fresh = pair(&self.provider, &self.ticketer, identity, hosts)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -193,12 +210,17 @@ async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> io::Resul
 fn pair(
     provider: &Arc<CryptoProvider>,
     ticketer: &Arc<dyn ProducesTickets>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    (chain, key): Identity,
+    hosts: Vec<(String, Identity)>,
 ) -> Result<Pair, TlsError> {
+    let certified = |chain, key| CertifiedKey::from_der(chain, key, provider).map(Arc::new);
+    let mut certificates = Certificates { hosts: HashMap::new(), other: certified(chain, key)? };
+    for (name, (chain, key)) in hosts {
+        certificates.hosts.insert(name.to_ascii_lowercase(), certified(chain, key)?);
+    }
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions()?;
-    let mut control = builder.with_no_client_auth().with_single_cert(chain, key)?;
+    let mut control = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
     control.ticketer = Arc::clone(ticketer);
     control.send_tls13_tickets = 4;
     control.alpn_protocols = vec![b"ftp".to_vec()];

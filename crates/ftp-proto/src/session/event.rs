@@ -65,6 +65,8 @@ pub struct Login {
     pub home: VPath,
     /// What the storage can do.
     pub abilities: Abilities,
+    /// Octets that one file of this user may have, for ALLO.
+    pub file_max: Option<u64>,
     /// Text of the 230 reply.
     pub welcome: Option<Text>,
 }

@@ -61,6 +61,8 @@ pub(super) struct LoggedIn {
     pub(super) user: Username,
     pub(super) rights: Rights,
     pub(super) abilities: Abilities,
+    /// Octets that a file of this user may have.
+    pub(super) file_max: Option<u64>,
     pub(super) cwd: VPath,
     pub(super) settings: Settings,
     pub(super) endpoint: Endpoint,
@@ -71,13 +73,14 @@ pub(super) struct LoggedIn {
 }
 
 impl LoggedIn {
-    fn new(user: Username, login: Login) -> Self {
+    fn new(user: Username, login: Login, settings: Settings) -> Self {
         Self {
             user,
             rights: login.rights,
             abilities: login.abilities,
+            file_max: login.file_max,
             cwd: login.home,
-            settings: Settings::default(),
+            settings,
             endpoint: Endpoint::None,
             setup: Setup::Any,
             work: Work::Idle,
@@ -109,10 +112,14 @@ impl Session {
         refused
     }
 
-    /// `USER`: begins a login; a login that was complete is over (RFC 959 §4.1.1).
+    /// `USER`: begins a login; a login that was complete is over, but its transfer parameters stay
+    /// (RFC 959 §4.1.1).
     pub(super) fn user(&mut self, user: Username) {
         if self.refuses_clear() {
             return;
+        }
+        if let Stage::LoggedIn(me) = &mut self.stage {
+            self.core.kept = std::mem::take(&mut me.settings).without_restart();
         }
         self.log_out();
         self.core.say(Code::NEED_PASSWORD, "Password, please.");
@@ -130,7 +137,7 @@ impl Session {
                     return self.core.reply(Code::BAD_SEQUENCE, "Send USER first.");
                 };
                 let tls = self.core.secure.facts().cloned();
-                let host = self.core.host.clone();
+                let host = self.core.chosen_host();
                 self.core.push(Action::Authenticate(Credentials { host, user: user.clone(), password, tls }));
                 self.stage = Stage::Authenticating(user);
             }
@@ -156,7 +163,8 @@ impl Session {
                 self.failures = 0;
                 self.core.say(Code::LOGGED_IN, welcome);
                 self.core.notice(Notice::LoggedIn(user.clone()));
-                self.stage = Stage::LoggedIn(Box::new(LoggedIn::new(user, login)));
+                let settings = std::mem::take(&mut self.core.kept);
+                self.stage = Stage::LoggedIn(Box::new(LoggedIn::new(user, login, settings)));
             }
             Err(denied) => {
                 self.failures += 1;
@@ -190,13 +198,19 @@ impl Session {
     /// `REIN`: everything back to the start. Explicit TLS ends with it (RFC 4217 §13); implicit TLS has no other
     /// state to go back to.
     pub(super) fn rein(&mut self) {
-        self.log_out();
-        self.core.host = None;
+        self.start_anew();
         self.core.reply(Code::READY, "Logged out; ready for a new user.");
         if self.core.secure.ends_with_rein(self.core.ends.entrance) {
             self.core.push(Action::Unsecure);
             self.stage = Stage::Unsecuring;
         }
+    }
+
+    /// REIN and AUTH: nothing of what went before counts.
+    pub(super) fn start_anew(&mut self) {
+        self.log_out();
+        self.core.kept = Settings::default();
+        self.core.host = None;
     }
 
     /// Forgets the login and all that belongs to it.
@@ -261,6 +275,14 @@ impl Session {
             Stage::LoggedIn(me) if matches!(me.work, Work::Clearing) => me.work = Work::Idle,
             _ => {}
         }
+    }
+}
+
+impl Core {
+    /// The virtual host: what HOST named, or else TLS, if it is one of this server's.
+    fn chosen_host(&self) -> Option<String> {
+        let indicated = || self.secure.facts()?.server_name.as_ref().map(|name| name.to_ascii_lowercase());
+        self.host.clone().or_else(|| indicated().filter(|name| self.policy.hosts.contains(name)))
     }
 }
 

@@ -95,8 +95,7 @@ impl Session {
             return self.end(Ending::Nonsense(Text::from("commands in clear behind AUTH")));
         }
         self.core.reply(Code::SECURITY_ACCEPTED, "TLS handshake, please.");
-        self.log_out();
-        self.core.host = None;
+        self.start_anew();
         self.core.push(Action::Secure);
         self.stage = Stage::Securing;
     }

@@ -50,6 +50,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// What outlives a new USER: all but what was said for the next transfer only.
+    pub(super) fn without_restart(self) -> Self {
+        Self { restart: Restart::No, declared: None, ..self }
+    }
+}
+
 impl LoggedIn {
     /// `TYPE` (RFC 959 §3.1.1)
     pub(super) fn set_type(&mut self, core: &mut Core, code: TypeCode) {
@@ -129,8 +136,12 @@ impl LoggedIn {
         }
     }
 
-    /// `ALLO`: nothing is reserved, but the length is checked at the end of the upload.
+    /// `ALLO`: nothing is reserved, but more than the user may store is refused at once, and the length is checked
+    /// at the end of the upload.
     pub(super) fn allo(&mut self, core: &mut Core, allocation: Allocation) {
+        if let Some(most) = self.file_max.filter(|most| allocation.size > *most) {
+            return core.say(Code::OVER_QUOTA, format!("Your files may have {most} octets at most."));
+        }
         self.settings.declared = Some(allocation.size);
         core.reply(Code::OK, "Noted; the upload must have that length in octets of the file.");
     }

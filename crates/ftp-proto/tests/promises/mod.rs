@@ -128,6 +128,7 @@ impl Driver {
                     rights: Rights::ALL,
                     home: VPath::root(),
                     abilities: Abilities::ALL,
+                    file_max: None,
                     welcome: None,
                 };
                 Event::Authenticated(Ok(login))

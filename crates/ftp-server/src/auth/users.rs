@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
-use crate::auth::{Account, Attempt, Authenticator, Denied};
+use crate::auth::{Account, Attempt, Authenticator, Credentials, Denied};
 
 /// Passwords that are verified at once; each takes 19 MiB and some tens of milliseconds of a core.
 const VERIFICATIONS_MAX: usize = 2;
@@ -34,6 +34,8 @@ pub struct User {
     pub account: Account,
     /// Whether TLS is needed.
     pub transport: Transport,
+    /// The virtual host, in lower case, on which alone this account exists; everywhere if absent.
+    pub host: Option<String>,
 }
 
 /// Why a user cannot be added.
@@ -50,7 +52,8 @@ pub enum UserError {
 /// A fixed set of users.
 #[derive(Debug)]
 pub struct Users {
-    users: HashMap<Vec<u8>, User>,
+    /// By host and name: the same name may stand for someone else on another host.
+    users: HashMap<(Option<String>, Vec<u8>), User>,
     /// Verified in place of the hash of a user who does not exist, so that both take the same time.
     decoy: String,
     verifications: Semaphore,
@@ -81,7 +84,7 @@ impl Users {
         Ok(Self { users: HashMap::new(), decoy, verifications: Semaphore::new(VERIFICATIONS_MAX) })
     }
 
-    /// Adds a user; an earlier one of the same name is replaced.
+    /// Adds a user; an earlier one of the same name on the same host is replaced.
     ///
     /// # Errors
     /// [`UserError::Hash`] if the hash cannot be read.
@@ -92,7 +95,7 @@ impl Users {
                 return Err(UserError::Hash);
             }
         }
-        self.users.insert(name.into(), user);
+        self.users.insert((user.host.clone(), name.into()), user);
         Ok(())
     }
 
@@ -102,8 +105,16 @@ impl Users {
     /// [`UserError::Hashing`] if the password cannot be hashed.
     pub fn with(mut self, name: &str, password: &str, account: Account) -> Result<Self, UserError> {
         let hash = Some(hash_password(password.as_bytes())?);
-        self.add(name, User { hash, account, transport: Transport::Any })?;
+        self.add(name, User { hash, account, transport: Transport::Any, host: None })?;
         Ok(self)
+    }
+
+    /// The user of that name on the host that was chosen, or on every host.
+    fn find(&self, credentials: &Credentials) -> Option<&User> {
+        let name = credentials.user.as_bytes();
+        let here =
+            credentials.host.as_ref().and_then(|host| self.users.get(&(Some(host.clone()), name.to_vec())));
+        here.or_else(|| self.users.get(&(None, name.to_vec())))
     }
 
     async fn verify(&self, hash: &str, password: &[u8]) -> bool {
@@ -120,7 +131,7 @@ impl Users {
 impl Authenticator for Users {
     async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
         let password = attempt.credentials.password.reveal();
-        let Some(user) = self.users.get(attempt.credentials.user.as_bytes()) else {
+        let Some(user) = self.find(attempt.credentials) else {
             self.verify(&self.decoy, password).await;
             return Err(Denied::Credentials);
         };
@@ -145,14 +156,27 @@ impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Credentials, Rights};
+    use crate::auth::Rights;
     use crate::storage::MemoryStorage;
     use ftp_proto::value::text::{Password, Username};
 
     async fn try_login(users: &Users, name: &str, password: &str) -> Result<(), Denied> {
+        try_login_at(users, None, name, password).await
+    }
+
+    async fn try_login_at(
+        users: &Users,
+        host: Option<&str>,
+        name: &str,
+        password: &str,
+    ) -> Result<(), Denied> {
         let user = Username::new(name).unwrap();
-        let credentials =
-            Credentials { host: None, user, password: Password::new(password).unwrap(), tls: None };
+        let credentials = Credentials {
+            host: host.map(str::to_owned),
+            user,
+            password: Password::new(password).unwrap(),
+            tls: None,
+        };
         let attempt = Attempt { credentials: &credentials, peer: "192.0.2.1".parse().unwrap() };
         users.authenticate(&attempt).await.map(drop)
     }
@@ -164,10 +188,29 @@ mod tests {
         assert_eq!(try_login(&users, "me", " se:cret ").await, Ok(()));
         assert_eq!(try_login(&users, "me", "se:cret").await, Err(Denied::Credentials));
         assert_eq!(try_login(&users, "you", " se:cret ").await, Err(Denied::Credentials));
-        let open = User { hash: None, account: account(), transport: Transport::TlsOnly };
+        let open = User { hash: None, account: account(), transport: Transport::TlsOnly, host: None };
         users.add("anonymous", open).unwrap();
         assert_eq!(try_login(&users, "anonymous", "x").await, Err(Denied::TlsOnly));
-        let broken = User { hash: Some("plain".into()), account: account(), transport: Transport::Any };
+        let broken =
+            User { hash: Some("plain".into()), account: account(), transport: Transport::Any, host: None };
         assert_eq!(users.add("x", broken), Err(UserError::Hash));
+    }
+
+    #[tokio::test]
+    async fn accounts_of_a_host_are_seen_on_it_only() {
+        let account = || Account::new(Rights::READ_ONLY, Arc::new(MemoryStorage::new()));
+        let mut users = Users::new().unwrap().with("me", "everywhere", account()).unwrap();
+        let hash = Some(hash_password(b"on b").unwrap());
+        let host = Some("b.example".to_owned());
+        users.add("me", User { hash, account: account(), transport: Transport::Any, host }).unwrap();
+        for (host, password, wanted) in [
+            (None, "everywhere", Ok(())),
+            (None, "on b", Err(Denied::Credentials)),
+            (Some("b.example"), "on b", Ok(())),
+            (Some("b.example"), "everywhere", Err(Denied::Credentials)),
+            (Some("a.example"), "everywhere", Ok(())),
+        ] {
+            assert_eq!(try_login_at(&users, host, "me", password).await, wanted, "{host:?} {password}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::auth::{Account, Transport, User, Users};
 use crate::config::{Config, Toggle, UserSection, line_of, seconds};
 use crate::server::{Limits, Options};
 use crate::storage::{LocalOptions, LocalStorage};
+use crate::tls::Identity;
 use toml::Spanned;
 
 /// Something in a configuration that cannot work, or will surprise.
@@ -37,10 +38,7 @@ impl std::fmt::Display for Problem {
 ///
 /// # Errors
 /// Which file cannot be read, or holds no certificate or key.
-pub fn read_certificate(
-    cert: &Path,
-    key: &Path,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+pub fn read_certificate(cert: &Path, key: &Path) -> Result<Identity, String> {
     let wrong = |path: &Path, error: rustls::pki_types::pem::Error| format!("{}: {error}", path.display());
     let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect)
@@ -67,7 +65,7 @@ impl Config {
             },
             active: switch(self.policy.active.unwrap_or(Toggle::On)),
             clear_control: switch(self.tls.clear_control),
-            hosts: self.policy.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            hosts: self.host_names(),
             idle: Duration::from_secs(self.limits.idle),
             login_time: Duration::from_secs(self.limits.login_time),
             accept: Duration::from_secs(self.limits.accept),
@@ -75,6 +73,33 @@ impl Config {
             attempts: self.limits.attempts,
             ..defaults
         }
+    }
+
+    /// The virtual hosts in lower case.
+    fn host_names(&self) -> Vec<String> {
+        self.host.iter().map(|host| host.get_ref().name.get_ref().to_ascii_lowercase()).collect()
+    }
+
+    /// The certificates of virtual hosts that have their own.
+    ///
+    /// # Errors
+    /// Every host whose certificate cannot be read, with its line in `text`, which is the file that was parsed.
+    pub fn host_identities(&self, text: &str) -> Result<Vec<(String, Identity)>, Vec<Problem>> {
+        let (mut identities, mut problems) = (Vec::new(), Vec::new());
+        for host in self.host.iter().map(Spanned::get_ref) {
+            let at = host.name.span().start;
+            match (&host.cert, &host.key) {
+                (None, None) => {}
+                (Some(cert), Some(key)) => match read_certificate(cert.get_ref(), key.get_ref()) {
+                    Ok(identity) => identities.push((host.name.get_ref().clone(), identity)),
+                    Err(why) => problems.push(problem(text, cert.span().start, why)),
+                },
+                _ => {
+                    problems.push(problem(text, at, "a host needs both cert and key, or neither".to_owned()))
+                }
+            }
+        }
+        if problems.is_empty() { Ok(identities) } else { Err(problems) }
     }
 
     /// Times and sizes.
@@ -130,9 +155,15 @@ impl Config {
                 Ok(folder) => {
                     let mut account = Account::new(Rights::READ_ONLY, Arc::new(folder.clone()));
                     account.sessions = anonymous.sessions.or(self.limits.per_user);
+                    account.file_max = self.limits.file_max;
                     folders.push(folder);
                     for name in ["anonymous", "ftp"] {
-                        let user = User { hash: None, account: account.clone(), transport: Transport::Any };
+                        let user = User {
+                            hash: None,
+                            account: account.clone(),
+                            transport: Transport::Any,
+                            host: None,
+                        };
                         users.add(name, user).map_err(whole)?;
                     }
                 }
@@ -153,9 +184,23 @@ impl Config {
         };
         let mut account = Account::new(rights, Arc::new(folder.clone()));
         account.sessions = section.sessions.or(self.limits.per_user);
+        account.file_max = section.file_max.or(self.limits.file_max);
         let transport = if section.tls_only == Toggle::On { Transport::TlsOnly } else { Transport::Any };
         let hash = Some(section.password.get_ref().clone());
-        Ok((User { hash, account, transport }, folder))
+        let host = section.host.as_ref().map(|host| self.known_host(host, text)).transpose()?;
+        Ok((User { hash, account, transport, host }, folder))
+    }
+
+    /// The host of a user, which has to be one of those that are served.
+    fn known_host(&self, host: &Spanned<String>, text: &str) -> Result<String, Problem> {
+        let name = host.get_ref().to_ascii_lowercase();
+        match self.host_names().contains(&name) {
+            true => Ok(name),
+            false => {
+                let why = format!("{name:?} is no host of this server: give it a [[host]] section");
+                Err(problem(text, host.span().start, why))
+            }
+        }
     }
 
     fn folder(&self, home: &Spanned<PathBuf>, text: &str) -> Result<LocalStorage, Problem> {
@@ -217,5 +262,25 @@ mod tests {
         let warnings = Config::parse(text).unwrap().warnings(text);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].to_string().starts_with("line 2: 10 passive ports"), "{}", warnings[0]);
+    }
+
+    #[test]
+    fn hosts_have_users_and_certificates() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = crate::auth::hash_password(b"x").unwrap();
+        let user = format!("password = \"{hash}\"\nhome = \"{}\"\n", folder.path().display());
+        let text = format!(
+            "[[host]]\nname = \"A.example\"\ncert = \"/no/such.pem\"\n\
+             [[user]]\nname = \"a\"\nhost = \"a.example\"\n{user}\
+             [[user]]\nname = \"b\"\nhost = \"b.example\"\n{user}"
+        );
+        let config = Config::parse(&text).unwrap();
+        assert_eq!(config.policy().hosts, ["a.example"]);
+        assert_eq!(
+            config.host_identities(&text).unwrap_err()[0].to_string(),
+            "line 2: a host needs both cert and key, or neither"
+        );
+        let problems = config.users(&text).unwrap_err();
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [11]);
     }
 }

@@ -5,20 +5,23 @@ use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
-use crate::storage::Sink;
+use crate::storage::{Sink, StorageError};
 
-/// Receives everything into `sink` and commits it; on any fault abandons it and says what is left.
+/// Receives everything, at most `room` octets, into `sink` and commits it; on any fault abandons it and says what is
+/// left.
 pub(crate) async fn receive(
     stream: DataStream,
     mut sink: Box<dyn Sink>,
     plan: &Inbound,
+    room: u64,
     mut stop: Stop,
 ) -> (Count, Result<(), (Fault, Left)>) {
     let mut count = Count::default();
+    let terms = Terms { plan, room };
     let pumped = match stream {
-        DataStream::Clear(mut stream) => pump(&mut stream, &mut sink, plan, &mut stop, &mut count).await,
+        DataStream::Clear(mut stream) => pump(&mut stream, &mut sink, terms, &mut stop, &mut count).await,
         DataStream::Tls(mut stream) => {
-            let pumped = pump(&mut *stream, &mut sink, plan, &mut stop, &mut count).await;
+            let pumped = pump(&mut *stream, &mut sink, terms, &mut stop, &mut count).await;
             if pumped.is_ok() {
                 // Some clients wait for our close_notify, others have closed already.
                 let _gone = tokio::time::timeout(stop.stall, stream.shutdown()).await;
@@ -40,29 +43,37 @@ pub(crate) async fn receive(
     (count, Err((fault, left)))
 }
 
+/// What an upload has to keep to.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    plan: &'a Inbound,
+    /// Octets that the file may still take.
+    room: u64,
+}
+
 /// The next piece is read while this one is written. Only reading is broken off: a write that has begun ends, so
 /// that what is on the disk is known.
 async fn pump<S: AsyncRead + Unpin>(
     stream: &mut S,
     sink: &mut Box<dyn Sink>,
-    plan: &Inbound,
+    terms: Terms<'_>,
     stop: &mut Stop,
     count: &mut Count,
 ) -> Result<(), Fault> {
-    let mut decoder = (!plan.coding.is_identity()).then(|| Decoder::new(plan.coding));
+    let mut decoder = (!terms.plan.coding.is_identity()).then(|| Decoder::new(terms.plan.coding));
     let mut spare = Vec::with_capacity(BUFFER);
     let mut piece = read(stream, Vec::with_capacity(BUFFER), stop).await?;
     while !piece.is_empty() {
         count.wire += piece.len() as u64;
         if let Some(decoder) = &mut decoder {
-            decode(decoder, &piece, sink, plan, count).await?;
+            decode(decoder, &piece, sink, terms, count).await?;
             piece.clear();
             if decoder.is_ended() {
                 break;
             }
             piece = read(stream, piece, stop).await?;
         } else {
-            grow(count, piece.len(), plan)?;
+            grow(count, piece.len(), terms)?;
             let (written, next) =
                 tokio::join!(sink.write(piece), read(stream, std::mem::take(&mut spare), stop));
             spare = written.map_err(Fault::Storage)?;
@@ -72,10 +83,10 @@ async fn pump<S: AsyncRead + Unpin>(
     if let Some(decoder) = &mut decoder {
         let mut last = Vec::new();
         decoder.finish(&mut last).map_err(Fault::Undecodable)?;
-        put(last, sink, plan, count).await?;
+        put(last, sink, terms, count).await?;
     }
-    match plan.declared {
-        Some(declared) if !is_declared(declared, plan, count) => {
+    match terms.plan.declared {
+        Some(declared) if !is_declared(declared, terms.plan, count) => {
             Err(Fault::Length { declared, received: count.file })
         }
         _ => Ok(()),
@@ -107,11 +118,14 @@ async fn read<S: AsyncRead + Unpin>(
     Ok(buffer)
 }
 
-/// Counts octets of the file before they are written, and stops at the limit that RANG gave.
-fn grow(count: &mut Count, octets: usize, plan: &Inbound) -> Result<(), Fault> {
+/// Counts octets of the file before they are written, and stops at the limit that RANG gave, and at the user's.
+fn grow(count: &mut Count, octets: usize, terms: Terms<'_>) -> Result<(), Fault> {
     let grown = count.file + octets as u64;
-    if plan.limit.is_some_and(|limit| grown > limit) {
+    if terms.plan.limit.is_some_and(|limit| grown > limit) {
         return Err(Fault::BeyondRange);
+    }
+    if grown > terms.room {
+        return Err(Fault::Storage(StorageError::OverQuota));
     }
     count.file = grown;
     Ok(())
@@ -120,13 +134,13 @@ fn grow(count: &mut Count, octets: usize, plan: &Inbound) -> Result<(), Fault> {
 async fn put(
     data: Vec<u8>,
     sink: &mut Box<dyn Sink>,
-    plan: &Inbound,
+    terms: Terms<'_>,
     count: &mut Count,
 ) -> Result<(), Fault> {
     if data.is_empty() {
         return Ok(());
     }
-    grow(count, data.len(), plan)?;
+    grow(count, data.len(), terms)?;
     sink.write(data).await.map(drop).map_err(Fault::Storage)
 }
 
@@ -134,7 +148,7 @@ async fn decode(
     decoder: &mut Decoder,
     wire: &[u8],
     sink: &mut Box<dyn Sink>,
-    plan: &Inbound,
+    terms: Terms<'_>,
     count: &mut Count,
 ) -> Result<(), Fault> {
     let mut rest = wire;
@@ -145,6 +159,6 @@ async fn decode(
         if taken == 0 && data.is_empty() {
             return Ok(());
         }
-        put(data, sink, plan, count).await?;
+        put(data, sink, terms, count).await?;
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ftp_proto::session::{
-    Action, Answer, Count, Credentials, DataFault, Denied, Event, Failure, Fault, Format, Inbound, Left,
-    Login, Outbound, Protection, Refusal, Request, Rights, Span,
+    Action, Answer, Count, Create, Credentials, DataFault, Denied, Event, Failure, Fault, Format, Inbound,
+    Left, Login, Outbound, Protection, Refusal, Request, Rights, Span,
 };
 use ftp_proto::value::facts::{Entry, Facts, Perm};
 use ftp_proto::value::path::VPath;
@@ -67,6 +67,7 @@ impl Driver {
                     rights: account.rights,
                     home: VPath::root(),
                     abilities: account.storage.can(),
+                    file_max: account.file_max,
                     welcome: account.welcome.clone(),
                 };
                 self.account = Some((account, seat));
@@ -164,25 +165,45 @@ impl Driver {
 
     fn receive(&mut self, plan: Inbound) {
         let (channel, guard, mut stop) = (std::mem::take(&mut self.channel), self.guard.clone(), self.stop());
-        let storage = self.storage();
+        let storage =
+            self.account.as_ref().map(|(account, _)| (Arc::clone(&account.storage), account.file_max));
         self.job = Some(Box::pin(async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
-            let Some((storage, _)) = storage else { return nothing(Fault::Storage(Refusal::Denied)) };
+            let Some((storage, file_max)) = storage else { return nothing(Fault::Storage(Refusal::Denied)) };
             let stream = connected(channel, plan.protection, guard.as_ref(), &mut stop).await;
             let stream = match stream {
                 Ok(stream) => stream,
                 Err(fault) => return nothing(fault),
             };
+            let room = match room(&*storage, file_max, &plan).await {
+                Ok(room) => room,
+                Err(refusal) => return nothing(Fault::Storage(refusal)),
+            };
             let sink = match storage.write(&plan.path, plan.how).await {
                 Ok(sink) => sink,
                 Err(refusal) => return nothing(Fault::Storage(refusal)),
             };
-            match receive::receive(stream, sink, &plan, stop).await {
+            match receive::receive(stream, sink, &plan, room, stop).await {
                 (count, Ok(())) => Done::Ended(Ok(count)),
                 (count, Err((fault, left))) => ended(count, fault, left),
             }
         }));
     }
+}
+
+/// Octets that an upload may add to its file before it is longer than the user's files may be.
+async fn room(storage: &dyn Storage, file_max: Option<u64>, plan: &Inbound) -> Result<u64, Refusal> {
+    let Some(most) = file_max else { return Ok(u64::MAX) };
+    let before = match plan.how {
+        Create::Replace | Create::Unique => 0,
+        Create::At(offset) => offset,
+        Create::Append => match storage.facts(&plan.path).await {
+            Ok(facts) => facts.size,
+            Err(Refusal::NotFound) => 0,
+            Err(refusal) => return Err(refusal),
+        },
+    };
+    most.checked_sub(before).ok_or(Refusal::OverQuota)
 }
 
 /// The data connection at the level that PROT asks for, unless the transfer is stopped first.

@@ -25,6 +25,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     if let Err(problems) = config.users(&settings.text) {
         wrong.extend(problems.iter().map(ToString::to_string));
     }
+    if let Err(problems) = config.host_identities(&settings.text) {
+        wrong.extend(problems.iter().map(ToString::to_string));
+    }
     let plain = config.policy.plain.0 == PlainLogins::Allow;
     let word = |yes: bool, no: &'static str, otherwise: &'static str| if yes { otherwise } else { no };
     for address in &config.listen.explicit {
@@ -42,6 +45,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         None => println!("PASV announces the address that the client connected to"),
     }
     println!("uploads count as stored when: {:?}", config.storage.durability.0);
+    config.host.iter().for_each(|host| println!("host {}", host.get_ref().name.get_ref()));
     for user in &config.user {
         let user = user.get_ref();
         let rights = user.rights.as_ref().map_or("elradfmwMT", |rights| rights.get_ref().as_str());

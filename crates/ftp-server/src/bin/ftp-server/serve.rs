@@ -79,18 +79,27 @@ impl Settings {
         self.file.as_ref().map_or_else(|| "command line".to_owned(), |file| file.display().to_string())
     }
 
+    /// Reads the certificates of the server and of its hosts, and uses them from now on.
+    fn certify(&self, tls: &Tls, files: &(PathBuf, PathBuf)) -> Result<(), String> {
+        let hosts = self.config.host_identities(&self.text).map_err(|problems| self.all(&problems))?;
+        tls.replace(read_certificate(&files.0, &files.1)?, hosts).map_err(|error| error.to_string())
+    }
+
+    /// Every problem on a line of its own.
+    fn all(&self, problems: &[Problem]) -> String {
+        let lines: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {problem}", self.name())).collect();
+        lines.join("\n")
+    }
+
     /// The accounts of the file and of the command line, and the folders to sweep.
     fn users(
         &self,
         root: Option<&Path>,
         named: &[NamedPassword],
     ) -> Result<(Users, Vec<LocalStorage>), String> {
-        let all = |problems: Vec<Problem>| {
-            let lines: Vec<String> =
-                problems.iter().map(|problem| format!("{}: {problem}", self.name())).collect();
-            lines.join("\n")
-        };
-        let (mut users, mut folders) = self.config.users(&self.text).map_err(all)?;
+        let (mut users, mut folders) =
+            self.config.users(&self.text).map_err(|problems| self.all(&problems))?;
         if let Some(root) = root {
             let folder = LocalStorage::new(root, self.config.storage())
                 .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
@@ -188,6 +197,7 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     let fingerprint = chain.first().map(identity::fingerprint).unwrap_or_default();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = Tls::new(provider, chain, key, config.tls.data_session.0).map_err(|error| error.to_string())?;
+    plan.settings.certify(&tls, &plan.files)?;
     let tls = Arc::new(tls);
     let (users, folders) = plan.settings.users(args.root.as_deref(), &plan.named)?;
     let users = Arc::new(CurrentUsers(RwLock::new(Arc::new(users))));
@@ -344,15 +354,18 @@ async fn reload_on_hangup(
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
-        let certificate = read_certificate(&plan.files.0, &plan.files.1)
-            .and_then(|(chain, key)| tls.replace(chain, key).map_err(|error| error.to_string()));
-        match certificate {
-            Ok(()) => tracing::info!("certificate read anew"),
-            Err(error) => tracing::error!("the old certificate stays: {error}"),
+        let settings = match read_settings(file.as_deref()) {
+            Ok(settings) => settings,
+            Err(error) => {
+                tracing::error!("everything stays as it was: {error}");
+                continue;
+            }
+        };
+        match settings.certify(&tls, &plan.files) {
+            Ok(()) => tracing::info!("certificates read anew"),
+            Err(error) => tracing::error!("the old certificates stay: {error}"),
         }
-        let fresh =
-            read_settings(file.as_deref()).and_then(|settings| settings.users(root.as_deref(), &plan.named));
-        match fresh {
+        match settings.users(root.as_deref(), &plan.named) {
             Ok((fresh, _)) => {
                 *users.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
                 tracing::info!("users read anew");
