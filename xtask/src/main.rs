@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `interop`.
+//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `scoreboard`, `interop`.
 #![allow(clippy::print_stdout, reason = "tasks talk to a person")]
 
 use std::process::ExitCode;
@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 mod ci;
 mod fuzz;
 mod interop;
+mod peers;
 mod run;
+mod scoreboard;
 mod tidy;
 
 /// The tasks of this repository.
@@ -33,6 +35,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// The suite against this server and its peers; writes crates/ftp-conformance/SCOREBOARD.md
+    Scoreboard(scoreboard::Args),
     /// Real clients against the release binary, in every mode and profile
     Interop(interop::Args),
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Task::Tidy(args) => tidy::tidy(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Conformance { args } => conformance(&args),
+        Task::Scoreboard(args) => scoreboard::scoreboard(&args),
         Task::Interop(args) => interop::interop(&args),
     };
     match done {

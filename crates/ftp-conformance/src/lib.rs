@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod axes;
+pub mod baseline;
 pub mod case;
 pub mod clause;
 pub mod context;
@@ -13,6 +14,7 @@ pub mod report;
 mod rfc2389;
 mod rfc3659;
 mod rfc4217;
+mod rfc7151;
 mod rfc959;
 pub mod runner;
 pub mod target;

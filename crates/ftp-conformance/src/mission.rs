@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::case::{Outcome, Stop, cases};
+use crate::case::{Outcome, Stop, cases, must};
 use crate::context::Context;
 use crate::peer::Peer;
 use crate::peer::data::extended_port;
@@ -12,6 +12,7 @@ cases! {
     both_passive_commands: ["SEED-PASV-1"] Control;
     passive_range: ["SEED-PASV-2", "SEED-PASV-4"] Control;
     one_mode_a_port: ["SEED-PORT-4"] Clear;
+    both_pairs_of_ports: ["SEED-PORT-3"] Control [Write];
     explicit_port: ["SEED-PORT-1"] Explicit;
     implicit_port: ["SEED-PORT-2"] Implicit;
     active_works: ["SEED-ACT-1", "SEED-ACT-2"] Control [Write];
@@ -46,7 +47,7 @@ async fn passive_range(context: Context) -> Outcome {
 async fn one_mode_a_port(context: Context) -> Outcome {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let broken = |error: std::io::Error| Stop::Broken(error.to_string());
-    let mut stream = tokio::net::TcpStream::connect(context.address()).await.map_err(broken)?;
+    let mut stream = tokio::net::TcpStream::connect(context.address()?).await.map_err(broken)?;
     // A record that looks like a ClientHello: the explicit port answers in clear or closes.
     stream.write_all(&[22, 3, 1, 0, 4, 1, 0, 0, 0, b'\r', b'\n']).await.map_err(broken)?;
     let mut octets = [0; 512];
@@ -66,8 +67,7 @@ async fn implicit_port(context: Context) -> Outcome {
 }
 
 async fn active_works(context: Context) -> Outcome {
-    let context =
-        Context { cell: crate::axes::Cell { data: crate::axes::Data::Port, ..context.cell }, ..context };
+    let context = context.with(|cell| cell.data = crate::axes::Data::Port);
     let mut peer = context.scratch().await?;
     peer.put("f", b"active").await?;
     let data = peer.get("f").await?;
@@ -78,8 +78,7 @@ async fn active_works(context: Context) -> Outcome {
 }
 
 async fn active_unreachable(context: Context) -> Outcome {
-    let context =
-        Context { cell: crate::axes::Cell { data: crate::axes::Data::Port, ..context.cell }, ..context };
+    let context = context.with(|cell| cell.data = crate::axes::Data::Port);
     let mut peer = context.login().await?;
     // A port that was free a moment ago: nobody listens.
     let address = {
@@ -100,8 +99,7 @@ async fn active_unreachable(context: Context) -> Outcome {
     if reply.code != 425 {
         return Err(Stop::fails("425", reply.show()));
     }
-    let context =
-        Context { cell: crate::axes::Cell { data: crate::axes::Data::Epsv, ..context.cell }, ..context };
+    let context = context.with(|cell| cell.data = crate::axes::Data::Epsv);
     context.login().await?.listing("LIST").await?;
     peer.expect("NOOP", &[200]).await.map(drop)
 }
@@ -177,4 +175,26 @@ async fn short_wait(context: Context) -> Outcome {
         true => Ok(()),
         false => Err(Stop::fails("425 within 120 s that hints at a firewall", reply.show())),
     }
+}
+
+/// What a server says and does at one pair of ports: replies without what differs from session to session.
+async fn behaviour(context: &Context) -> Result<Vec<String>, Stop> {
+    let mut peer = context.scratch().await?;
+    let mut seen = Vec::new();
+    for line in ["FEAT", "SYST", "PBSZ 0", "TYPE A", "TYPE I", "MODE X", "NOOP x", "REST 5", "REST 0"] {
+        seen.push(peer.command(line).await?.show());
+    }
+    peer.put("f", b"the same at both").await?;
+    seen.push(String::from_utf8_lossy(&peer.get("f").await?).into_owned());
+    seen.push(peer.listing("NLST").await?.join(" "));
+    seen.push(peer.expect("QUIT", &[221]).await?.show());
+    Ok(seen)
+}
+
+async fn both_pairs_of_ports(context: Context) -> Outcome {
+    let Some(doors) = context.server.alternative else {
+        return Err(Stop::Skipped("a second pair of ports: 3021 beside 21, 3990 beside 990".to_owned()));
+    };
+    let (ordinary, other) = (behaviour(&context).await?, behaviour(&context.at(doors)).await?);
+    must!(ordinary == other, ordinary.join(" // "), other.join(" // "))
 }

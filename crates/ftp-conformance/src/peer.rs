@@ -4,9 +4,11 @@
 pub mod control;
 pub mod data;
 pub mod fault;
+pub mod hello;
 pub mod reply;
 pub mod tls;
 pub mod transcript;
+pub mod wire;
 
 pub use control::Peer;
 pub use reply::Reply;

@@ -39,9 +39,10 @@ impl Summary<'_> {
     #[must_use]
     pub fn worst(&self) -> &Verdict {
         let weight = |verdict: &Verdict| match verdict {
-            Verdict::Broken(_) => 5,
-            Verdict::Fail(_) => 4,
-            Verdict::Deviates(_) => 3,
+            Verdict::Broken(_) => 6,
+            Verdict::Fail(_) => 5,
+            Verdict::Deviates(_) => 4,
+            Verdict::Known(..) => 3,
             Verdict::Pass => 2,
             Verdict::Unsupported(_) => 1,
             Verdict::Skipped(_) => 0,
@@ -83,7 +84,9 @@ pub fn tallies(records: &[Record]) -> BTreeMap<(String, Level), Tally> {
                     tally.run += 1;
                     tally.passed += 1;
                 }
-                Verdict::Fail(_) | Verdict::Deviates(_) | Verdict::Broken(_) => tally.run += 1,
+                Verdict::Fail(_) | Verdict::Deviates(_) | Verdict::Known(..) | Verdict::Broken(_) => {
+                    tally.run += 1
+                }
                 Verdict::Unsupported(_) | Verdict::Skipped(_) => {}
             }
         }
@@ -97,7 +100,7 @@ pub fn holds(records: &[Record], strictness: Strictness) -> bool {
     records.iter().all(|record| match record.verdict {
         Verdict::Fail(_) | Verdict::Broken(_) => false,
         Verdict::Deviates(_) => strictness == Strictness::Lenient,
-        Verdict::Pass | Verdict::Unsupported(_) | Verdict::Skipped(_) => true,
+        Verdict::Pass | Verdict::Known(..) | Verdict::Unsupported(_) | Verdict::Skipped(_) => true,
     })
 }
 

@@ -12,6 +12,8 @@ pub enum Verdict {
     Fail(Evidence),
     /// A SHOULD, a MAY or a custom does not hold.
     Deviates(Evidence),
+    /// It does not hold, as the baseline says, which gives the reason.
+    Known(Evidence, String),
     /// An optional feature is not there.
     Unsupported(String),
     /// A need is not met.
@@ -54,6 +56,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Fail(_) => "fail",
             Self::Deviates(_) => "deviates",
+            Self::Known(..) => "known",
             Self::Unsupported(_) => "unsupported",
             Self::Skipped(_) => "skipped",
             Self::Broken(_) => "broken",
@@ -64,7 +67,7 @@ impl Verdict {
     #[must_use]
     pub fn evidence(&self) -> Option<&Evidence> {
         match self {
-            Self::Fail(evidence) | Self::Deviates(evidence) => Some(evidence),
+            Self::Fail(evidence) | Self::Deviates(evidence) | Self::Known(evidence, _) => Some(evidence),
             Self::Pass | Self::Unsupported(_) | Self::Skipped(_) | Self::Broken(_) => None,
         }
     }
@@ -73,7 +76,10 @@ impl Verdict {
     #[must_use]
     pub fn remark(&self) -> Option<&str> {
         match self {
-            Self::Unsupported(remark) | Self::Skipped(remark) | Self::Broken(remark) => Some(remark),
+            Self::Unsupported(remark)
+            | Self::Skipped(remark)
+            | Self::Broken(remark)
+            | Self::Known(_, remark) => Some(remark),
             Self::Pass | Self::Fail(_) | Self::Deviates(_) => None,
         }
     }

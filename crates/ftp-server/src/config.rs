@@ -136,6 +136,8 @@ pub struct LimitsSection {
     pub connect: u64,
     /// Seconds without an octet in a transfer.
     pub stall: u64,
+    /// Seconds for a TLS handshake.
+    pub handshake: u64,
     /// Octets of a command line.
     pub line: usize,
     /// Seconds that a stopping server waits for transfers.
@@ -156,6 +158,7 @@ impl Default for LimitsSection {
             accept: 20,
             connect: 10,
             stall: 60,
+            handshake: 30,
             line: ftp_proto::frame::LINE_MAX,
             drain: 30,
         }

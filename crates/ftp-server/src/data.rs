@@ -81,6 +81,8 @@ pub(crate) struct Guard {
     pub(crate) tls: Arc<Tls>,
     pub(crate) binding: Binding,
     pub(crate) resumed: Option<Vec<u8>>,
+    /// How long a handshake may take.
+    pub(crate) handshake: Duration,
 }
 
 /// The data connection of a session, as far as it has come. The diagram is in the head of this module.
@@ -136,7 +138,7 @@ impl Channel {
 
     fn start_handshake(&mut self, guard: &Guard) {
         if let Self::Up(stream) = std::mem::take(self) {
-            *self = Self::Handshaking(Box::pin(Arc::clone(&guard.tls).data(stream)));
+            *self = Self::Handshaking(Box::pin(Arc::clone(&guard.tls).data(stream, guard.handshake)));
         }
     }
 

@@ -251,10 +251,11 @@ impl Driver {
             self.ending = Some(End::Lost);
             return;
         };
-        match self.control.secure(&tls, self.binding).await {
+        let handshake = self.shared.options.handshake;
+        match self.control.secure(&tls, self.binding, handshake).await {
             Ok(facts) => {
                 let resumed = self.control.resumed_binding();
-                self.guard = Some(Guard { tls, binding: self.binding, resumed });
+                self.guard = Some(Guard { tls, binding: self.binding, resumed, handshake });
                 self.handle(Event::Secured(facts)).await;
             }
             Err(why) => {

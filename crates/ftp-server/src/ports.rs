@@ -101,9 +101,11 @@ impl Ports {
     }
 
     /// Hands a connection to the session that waits for it; resets any other.
-    fn deliver(&self, key: (IpAddr, u16), stream: TcpStream, peer: IpAddr) {
+    fn deliver(&self, key: (IpAddr, u16), listener: &Arc<TcpListener>, stream: TcpStream, peer: IpAddr) {
         let mut table = self.lock();
-        let Some(listening) = table.get_mut(&key) else { return };
+        // A connection to a socket that is closed by now must not use up a reservation of its successor.
+        let current = table.get_mut(&key).filter(|listening| Arc::ptr_eq(&listening.socket, listener));
+        let Some(listening) = current else { return reset(&stream) };
         if let Some(claim) = listening.claims.remove(&peer) {
             // The session may have left meanwhile; then the connection closes with the channel.
             let _gone = claim.client.send(stream);
@@ -141,7 +143,7 @@ async fn serve(ports: Weak<Ports>, key: (IpAddr, u16), listener: Arc<TcpListener
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let Some(ports) = ports.upgrade() else { return };
-                ports.deliver(key, stream, peer.ip().to_canonical());
+                ports.deliver(key, &listener, stream, peer.ip().to_canonical());
             }
             // Out of descriptors, or a connection that was gone again: the next one may work.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -230,5 +232,24 @@ mod tests {
         assert_eq!(lease.accept().await.unwrap().peer_addr().unwrap().ip(), other(2));
         drop(lease);
         assert!(TcpStream::connect((HOME, 45_903)).await.is_err(), "the port is closed with its lease");
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_an_earlier_socket_uses_up_nothing() {
+        let ports = Ports::new(45_904..=45_904);
+        let earlier = ports.reserve(HOME, HOME).unwrap();
+        let old = Arc::clone(&ports.lock().get(&(HOME, 45_904)).unwrap().socket);
+        drop(earlier);
+        let mut lease = ports.reserve(HOME, HOME).unwrap();
+        let (mut mine, stale) = {
+            let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+            let mine = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            (mine, listener.accept().await.unwrap().0)
+        };
+        ports.deliver((HOME, 45_904), &old, stale, HOME);
+        assert_eq!(mine.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        let client = TcpStream::connect((HOME, 45_904)).await.unwrap();
+        let accepted = lease.accept().await.unwrap();
+        assert_eq!(accepted.peer_addr().unwrap(), client.local_addr().unwrap());
     }
 }

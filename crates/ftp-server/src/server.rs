@@ -45,6 +45,8 @@ pub struct Options {
     pub line_max: usize,
     /// How long no octet may move in a transfer.
     pub stall: Duration,
+    /// How long a TLS handshake may take, on either kind of connection.
+    pub handshake: Duration,
     /// How long a stopping server waits for transfers.
     pub drain: Duration,
     /// How long the first failed login waits for its answer; the next ones wait longer.
@@ -54,11 +56,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 8 KiB lines, 60 s without an octet, 30 s to drain, 1 s for the first failed login.
+    /// 8 KiB lines, 60 s without an octet, 30 s for a handshake, 30 s to drain, 1 s for the first failed login.
     fn default() -> Self {
         Self {
             line_max: ftp_proto::frame::LINE_MAX,
             stall: Duration::from_secs(60),
+            handshake: Duration::from_secs(30),
             drain: Duration::from_secs(30),
             login_delay: Duration::from_secs(1),
             passive_address: None,

@@ -24,9 +24,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long a handshake may take.
-pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
-
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -144,17 +141,26 @@ impl Tls {
     }
 
     /// The server's side of a handshake on a control connection; its tickets carry `binding`.
-    pub(crate) async fn control<S>(&self, stream: S, binding: Binding) -> io::Result<TlsStream<S>>
+    pub(crate) async fn control<S>(
+        &self,
+        stream: S,
+        binding: Binding,
+        within: Duration,
+    ) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let config = self.current().control;
-        in_time(shake(config, stream, |connection| connection.set_resumption_data(&binding.0))).await
+        in_time(within, shake(config, stream, |connection| connection.set_resumption_data(&binding.0))).await
     }
 
     /// The server's side of a handshake on a data connection.
-    pub(crate) async fn data(self: Arc<Self>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        in_time(shake(self.current().data, stream, |_| {})).await
+    pub(crate) async fn data(
+        self: Arc<Self>,
+        stream: TcpStream,
+        within: Duration,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        in_time(within, shake(self.current().data, stream, |_| {})).await
     }
 
     /// Whether a data connection may serve a control connection: `own` is its binding, `resumed` the one that it
@@ -202,9 +208,9 @@ where
     start.into_stream_with(config, prepare).await
 }
 
-async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn in_time<T>(within: Duration, handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the client did not finish the handshake");
-    tokio::time::timeout(HANDSHAKE_TIME, handshake).await.map_err(late)?
+    tokio::time::timeout(within, handshake).await.map_err(late)?
 }
 
 fn pair(

@@ -4,28 +4,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use crate::axes::Security;
-use crate::case::Stop;
+use crate::case::{Stop, must};
 use crate::context::Context;
+use crate::peer::fault::Fault;
 use crate::peer::reply::{self, Reply};
-use crate::peer::tls;
+use crate::peer::tls::{self, Tickets};
+use crate::peer::wire::Wire;
+use crate::target::Account;
 
-/// What a connection is written to and read from.
-pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+/// The name that the certificates of servers under test have, where nothing else is asked for.
+const SERVER_NAME: &str = "localhost";
 
 /// A client with its control connection.
 pub struct Peer {
     pub(crate) context: Context,
-    wire: Option<Box<dyn Wire>>,
+    wire: Option<Wire>,
     received: Vec<u8>,
-    /// Sessions of this configuration can be resumed by data connections.
+    /// How this client speaks TLS, on both kinds of connection.
     pub(crate) tls: Arc<ClientConfig>,
+    /// What of its TLS sessions can be resumed by data connections.
+    pub(crate) tickets: Arc<Tickets>,
+    /// The name of the server in TLS.
+    pub(crate) server_name: &'static str,
     /// The addresses of the control connection: own and the server's.
     pub(crate) ends: (std::net::SocketAddr, std::net::SocketAddr),
     /// Whether data connections are protected.
@@ -47,43 +52,73 @@ pub(crate) enum Protected {
     Yes,
 }
 
-/// A client's side of a TLS handshake.
-pub(crate) async fn shake(
-    config: &Arc<ClientConfig>,
-    wire: impl Wire + 'static,
-) -> std::io::Result<Box<dyn Wire>> {
-    let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
-    Ok(Box::new(TlsConnector::from(Arc::clone(config)).connect(name, wire).await?))
-}
-
 impl Peer {
     /// Connects; with implicit TLS the handshake is done, the greeting is not read.
     ///
     /// # Errors
     /// [`Stop::Broken`] if there is no connection.
     pub async fn open(context: Context) -> Result<Self, Stop> {
+        Self::open_as(context, Some(SERVER_NAME)).await
+    }
+
+    /// The same with that name of the server in TLS, or with none.
+    ///
+    /// # Errors
+    /// As for [`Peer::open`].
+    pub async fn open_as(context: Context, name: Option<&'static str>) -> Result<Self, Stop> {
         let broken = |error: std::io::Error| Stop::Broken(error.to_string());
-        let address = context.address();
-        let stream = context.in_time(TcpStream::connect(address)).await?.map_err(broken)?;
+        let address = context.address()?;
+        let stream = context.connect(address).await?.map_err(broken)?;
         let ends = (stream.local_addr().map_err(broken)?, stream.peer_addr().map_err(broken)?);
         let _refused = stream.set_nodelay(true);
-        let tls = tls::client(context.cell.version, &[]).map_err(|error| Stop::Broken(error.to_string()))?;
-        let implicit = context.cell.security == Security::Implicit;
-        let wire: Box<dyn Wire> = if implicit {
-            context.in_time(shake(&tls, stream)).await?.map_err(broken)?
-        } else {
-            Box::new(stream)
-        };
-        let protected = if implicit { Protected::Yes } else { Protected::No };
-        Ok(Self {
+        let tickets = Arc::new(Tickets::default());
+        let tls = tls::client(context.cell.version, &[], &tickets)
+            .map_err(|error| Stop::Broken(error.to_string()))?;
+        let mut peer = Self {
             context,
-            wire: Some(wire),
+            wire: Some(Wire::Clear(stream)),
             received: Vec::new(),
             tls,
+            tickets,
+            server_name: name.unwrap_or(SERVER_NAME),
             ends,
-            protected,
+            protected: Protected::No,
             greeted: Greeted::No,
-        })
+        };
+        if name.is_none() {
+            peer.indicate_nothing();
+        }
+        if peer.context.cell.security == Security::Implicit {
+            peer.secure().await?;
+            peer.protected = Protected::Yes;
+        }
+        Ok(peer)
+    }
+
+    /// A client's side of a TLS handshake, on whichever connection.
+    ///
+    /// # Errors
+    /// [`Stop::Fails`] if it takes too long; the inner error if it fails.
+    pub async fn shake(&self, stream: TcpStream) -> Result<std::io::Result<Wire>, Stop> {
+        let shaking = tls::shake(&self.tls, self.server_name, stream, &self.context.transcript);
+        Ok(self.context.in_time(shaking).await?.map(Wire::Tls))
+    }
+
+    /// From now on handshakes name no server.
+    pub fn indicate_nothing(&mut self) {
+        let mut tls = (*self.tls).clone();
+        tls.enable_sni = false;
+        self.tls = Arc::new(tls);
+    }
+
+    /// From now on handshakes offer these protocols.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] if TLS cannot be set up.
+    pub fn offer_alpn(&mut self, alpn: &[&[u8]]) -> Result<(), Stop> {
+        let tls = tls::client(self.context.cell.version, alpn, &self.tickets);
+        self.tls = tls.map_err(|error| Stop::Broken(error.to_string()))?;
+        Ok(())
     }
 
     /// Sends octets as they are.
@@ -110,7 +145,13 @@ impl Peer {
     async fn fill(&mut self) -> Result<usize, Stop> {
         let mut octets = [0; 8192];
         let Some(wire) = &mut self.wire else { return Err(Stop::Broken("no connection".to_owned())) };
+        if self.context.fault == Some(Fault::Late) {
+            tokio::time::sleep(Duration::from_secs(11)).await;
+        }
         let count = wire.read(&mut octets).await.unwrap_or(0);
+        if count == 0 && self.context.fault == Some(Fault::Stays) {
+            std::future::pending::<()>().await;
+        }
         let fresh = octets.get(..count).unwrap_or_default();
         match self.context.fault {
             Some(fault) => {
@@ -215,6 +256,12 @@ impl Peer {
         }
     }
 
+    /// Reads until the server closes, whatever it sends: for connections that carry no replies any more.
+    pub async fn drain(&mut self) {
+        while self.fill().await.is_ok_and(|count| count > 0) {}
+        self.received.clear();
+    }
+
     /// Nothing is said for so long.
     ///
     /// # Errors
@@ -235,10 +282,53 @@ impl Peer {
     /// # Errors
     /// [`Stop::Fails`] if the handshake does.
     pub async fn secure(&mut self) -> Result<(), Stop> {
-        let Some(wire) = self.wire.take() else { return Err(Stop::Broken("no connection".to_owned())) };
-        let shaken = self.context.in_time(shake(&self.tls, wire)).await?;
+        let Some(Wire::Clear(stream)) = self.wire.take() else {
+            return Err(Stop::Broken("no connection in clear".to_owned()));
+        };
+        let shaken = self.shake(stream).await?;
         self.wire = Some(shaken.map_err(|error| Stop::fails("a TLS handshake", error.to_string()))?);
         Ok(())
+    }
+
+    /// Ends TLS on the control connection with close_notify in both directions, and goes on in clear.
+    ///
+    /// # Errors
+    /// [`Stop::Fails`] if the server does not do its part.
+    pub async fn unsecure(&mut self) -> Result<(), Stop> {
+        let Some(Wire::Tls(mut stream)) = self.wire.take() else {
+            return Err(Stop::Broken("no connection in TLS".to_owned()));
+        };
+        let failed = |error: std::io::Error| Stop::fails("close_notify of the server", error.to_string());
+        stream.get_mut().1.send_close_notify();
+        stream.flush().await.map_err(failed)?;
+        let mut rest = Vec::new();
+        self.context.in_time(stream.read_to_end(&mut rest)).await?.map_err(failed)?;
+        self.wire = Some(Wire::Clear(stream.into_inner().0));
+        must!(rest.is_empty(), "nothing between the reply and close_notify", String::from_utf8_lossy(&rest))
+    }
+
+    /// The certificates that the server showed on the control connection, leaf first.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        match &self.wire {
+            Some(Wire::Tls(stream)) => stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec(),
+            Some(Wire::Clear(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Gives the TCP connection away, for octets that this client would not send.
+    #[must_use]
+    pub fn into_socket(self) -> Option<TcpStream> {
+        match self.wire? {
+            Wire::Clear(stream) => Some(stream),
+            Wire::Tls(stream) => Some(stream.into_inner().0),
+        }
+    }
+
+    /// The TCP connection of the control connection.
+    #[must_use]
+    pub fn socket(&self) -> Option<&TcpStream> {
+        self.wire.as_ref().map(Wire::socket)
     }
 
     /// AUTH TLS, PBSZ and PROT as the cell asks.
@@ -265,7 +355,16 @@ impl Peer {
     /// # Errors
     /// [`Stop::Skipped`] if the server refuses the cell's profile, [`Stop::Broken`] if the account is refused.
     pub async fn log_in(&mut self) -> Result<(), Stop> {
-        let (user, password) = self.context.account();
+        let account = self.context.server.account.clone();
+        self.log_in_as(&account).await
+    }
+
+    /// USER and PASS of that account.
+    ///
+    /// # Errors
+    /// As for [`Peer::log_in`].
+    pub async fn log_in_as(&mut self, account: &Account) -> Result<(), Stop> {
+        let Account { user, password } = account;
         let reply = self.command(&format!("USER {user}")).await?;
         match reply.code {
             230 => return Ok(()),

@@ -7,8 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::axes::Data;
 use crate::case::Stop;
-use crate::peer::control::{Peer, Protected, Wire, shake};
+use crate::peer::control::{Peer, Protected};
 use crate::peer::reply::Reply;
+use crate::peer::wire::Wire;
 
 /// A data connection that is set up: the client has connected, or listens.
 #[derive(Debug)]
@@ -112,16 +113,16 @@ impl Peer {
     ///
     /// # Errors
     /// [`Stop::Fails`] if it does not come about.
-    pub async fn meet(&mut self, setup: Setup) -> Result<Box<dyn Wire>, Stop> {
+    pub async fn meet(&mut self, setup: Setup) -> Result<Wire, Stop> {
         let broken = |error: std::io::Error| Stop::fails("a data connection", error.to_string());
         let stream = match setup {
             Setup::Connected(stream) => stream,
             Setup::Listening(listener) => self.context.in_time(listener.accept()).await?.map_err(broken)?.0,
         };
         if self.protected == Protected::No {
-            return Ok(Box::new(stream));
+            return Ok(Wire::Clear(stream));
         }
-        let shaken = self.context.in_time(shake(&self.tls, stream)).await?;
+        let shaken = self.shake(stream).await?;
         shaken.map_err(|error| Stop::fails("a TLS handshake on the data connection", error.to_string()))
     }
 
@@ -148,11 +149,8 @@ impl Peer {
         let read = self.context.in_time(wire.read_to_end(&mut data)).await?;
         read.map_err(|error| Stop::fails("a clean end of the data", error.to_string()))?;
         self.context.transcript.note('*', format!("{} octets of data", data.len()).as_bytes());
-        if let Some(fault) = self.context.fault {
-            data = fault.spoil_data(data);
-        }
         drop(wire);
-        Ok((data, self.reply().await?))
+        Ok((self.context.seen(data), self.reply().await?))
     }
 
     /// The content of a file, which has to be there.
@@ -204,6 +202,42 @@ impl Peer {
         wire.shutdown().await.map_err(broken)?;
         drop(wire);
         self.reply().await
+    }
+
+    /// The same for a server that may refuse the data connection, or stop reading before the end: the final reply.
+    ///
+    /// # Errors
+    /// [`Stop::Fails`] if there is none.
+    pub async fn offer_against(&mut self, line: &str, data: &[u8]) -> Result<Reply, Stop> {
+        let setup = self.set_up().await?;
+        let first = self.command(line).await?;
+        if first.code / 100 != 1 {
+            return Ok(first);
+        }
+        if let Ok(mut wire) = self.meet(setup).await {
+            // Whether it is all taken is what the reply is about.
+            let _taken = self.context.in_time(wire.write_all(data)).await?;
+            let _ended = self.context.in_time(wire.shutdown()).await?;
+        }
+        self.reply().await
+    }
+
+    /// As [`Peer::fetch`], for a server that may refuse the data connection, or break off: what came of the data, and
+    /// the final reply.
+    ///
+    /// # Errors
+    /// [`Stop::Fails`] if there is none.
+    pub async fn fetch_against(&mut self, line: &str) -> Result<(Vec<u8>, Reply), Stop> {
+        let setup = self.set_up().await?;
+        let first = self.command(line).await?;
+        if first.code / 100 != 1 {
+            return Ok((Vec::new(), first));
+        }
+        let mut data = Vec::new();
+        if let Ok(mut wire) = self.meet(setup).await {
+            let _end = self.context.in_time(wire.read_to_end(&mut data)).await?;
+        }
+        Ok((self.context.seen(data), self.reply().await?))
     }
 
     /// Stores a file, which has to work.

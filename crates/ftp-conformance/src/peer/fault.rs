@@ -1,49 +1,55 @@
 //! Planted faults: what the server said is spoiled before it is judged, so that each case is seen to fail.
 //!
 //! The layer sits in the client, behind TLS, so that one fault serves every profile. It is for the suite's own
-//! tests: a case that no fault makes fail decides nothing and does not count.
+//! tests: a case that no fault makes fail decides nothing and does not count. Which fault a case catches stands in
+//! `registry.toml`.
 
-/// One rule that a server breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Every success becomes an error: 2yz, 3yz to 500.
-    RefuseAll,
-    /// Every error becomes a success: 4yz, 5yz to 200.
-    AcceptAll,
-    /// Errors become another error of the right class, 599.
-    OtherError,
-    /// Successes become another success, 299.
-    OtherSuccess,
-    /// Replies end in a lone LF.
-    BareLf,
-    /// Nothing is ever said after the greeting.
-    Silent,
-    /// Each reply comes twice.
-    Twice,
-    /// The text of replies is rubbish, their codes are right.
-    Rubbish,
-    /// One octet of the data is wrong.
-    DataFlipped,
-    /// The last octet of the data is missing.
-    DataCut,
-    /// The data have an octet too many.
-    DataMore,
+use serde::Deserialize;
+
+/// The table of faults.
+macro_rules! faults {
+    ($($fault:ident = $words:literal;)+) => {
+        /// One rule that a server breaks.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+        pub enum Fault {
+            $(#[doc = $words] $fault,)+
+        }
+
+        /// Every fault, the most particular first.
+        pub const ALL: &[Fault] = &[$(Fault::$fault),+];
+
+        impl Fault {
+            /// What is wrong then, as the end of a sentence.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$fault => $words,)+
+                }
+            }
+        }
+    };
 }
 
-/// Every fault, the most telling first.
-pub const ALL: [Fault; 11] = [
-    Fault::RefuseAll,
-    Fault::AcceptAll,
-    Fault::OtherError,
-    Fault::OtherSuccess,
-    Fault::DataFlipped,
-    Fault::DataCut,
-    Fault::DataMore,
-    Fault::Rubbish,
-    Fault::Twice,
-    Fault::BareLf,
-    Fault::Silent,
-];
+faults! {
+    EmptiesFirst = "the target of an upload is emptied before any data can arrive";
+    PublishesBroken = "a broken upload takes the name of the file";
+    ReadsAnything = "what must not be read is read";
+    DataFlipped = "one octet of the data is wrong";
+    DataCut = "the last octet of the data is missing";
+    DataMore = "the data have an octet too many";
+    WeakTls = "every TLS hello is accepted, and the weakest suite is chosen";
+    NoTls = "no TLS hello is accepted";
+    Stays = "the server never closes";
+    Rubbish = "the text of replies is rubbish, their codes are right";
+    OtherSuccess = "successes are another success, 299";
+    OtherError = "errors are another error of the right class, 599";
+    Twice = "each reply comes twice";
+    BareLf = "replies end in a lone LF";
+    AcceptAll = "every error is a success";
+    RefuseAll = "every success is an error";
+    Late = "every answer takes eleven seconds";
+    Silent = "nothing is said after the greeting";
+}
 
 impl Fault {
     /// What the client sees in place of `octets` of the control connection, which are whole lines.

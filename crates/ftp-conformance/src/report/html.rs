@@ -17,7 +17,7 @@ fn escape(text: &str) -> String {
 pub fn report(target: &str, records: &[Record]) -> String {
     let summaries = summaries(records);
     let count = |word: &str| summaries.iter().filter(|summary| summary.worst().word() == word).count();
-    let words = ["pass", "fail", "deviates", "unsupported", "skipped", "broken"];
+    let words = ["pass", "fail", "deviates", "known", "unsupported", "skipped", "broken"];
     let mut figures = String::new();
     for word in words {
         let _infallible = write!(
@@ -74,7 +74,7 @@ fn row(summary: &Summary<'_>, out: &mut String) {
     out.push_str("</div>");
     for record in &summary.records {
         match &record.verdict {
-            Verdict::Fail(evidence) | Verdict::Deviates(evidence) => {
+            Verdict::Fail(evidence) | Verdict::Deviates(evidence) | Verdict::Known(evidence, _) => {
                 let _infallible = write!(
                     out,
                     "<section><h3>{}</h3><p>expected: {}<br>actual: {}</p><pre>{}</pre></section>",

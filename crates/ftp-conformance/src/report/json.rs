@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::clause::catalogue;
+use crate::clause::{Requirement, catalogue, requirement};
 use crate::registry;
+use crate::report::{Tally, tallies};
 use crate::runner::Record;
 
 #[derive(Serialize)]
@@ -11,13 +12,25 @@ struct Report<'a> {
     target: &'a str,
     requirements: usize,
     decided: usize,
+    tallies: Vec<Figures>,
     cells: Vec<Row<'a>>,
     undecided: Vec<Undecided<'a>>,
 }
 
 #[derive(Serialize)]
+struct Figures {
+    document: String,
+    level: String,
+    passed: usize,
+    run: usize,
+}
+
+#[derive(Serialize)]
 struct Row<'a> {
     id: &'a str,
+    level: String,
+    clause: String,
+    statement: &'a str,
     decides: &'a [&'a str],
     group: &'a str,
     cell: String,
@@ -41,8 +54,12 @@ struct Undecided<'a> {
 
 fn row(record: &Record) -> Row<'_> {
     let evidence = record.verdict.evidence();
+    let known = requirement(record.task.case.id());
     Row {
         id: record.task.case.id(),
+        level: known.map(|known| known.level.to_string()).unwrap_or_default(),
+        clause: known.map(Requirement::clause).unwrap_or_default(),
+        statement: known.map(|known| known.statement.as_str()).unwrap_or_default(),
         decides: record.task.case.decides,
         group: record.task.group,
         cell: record.task.cell.to_string(),
@@ -60,12 +77,21 @@ fn row(record: &Record) -> Row<'_> {
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn report(target: &str, records: &[Record]) -> Result<String, serde_json::Error> {
-    let undecided = registry::undecided()
-        .map(|(requirement, reason)| Undecided { id: &requirement.id, reason: reason.as_str() });
+    let undecided =
+        registry::undecided().map(|(requirement, reason)| Undecided { id: &requirement.id, reason });
     serde_json::to_string_pretty(&Report {
         target,
         requirements: catalogue().len(),
         decided: registry::decided().len(),
+        tallies: tallies(records)
+            .into_iter()
+            .map(|((document, level), Tally { passed, run })| Figures {
+                document,
+                level: level.to_string(),
+                passed,
+                run,
+            })
+            .collect(),
         cells: records.iter().map(row).collect(),
         undecided: undecided.collect(),
     })

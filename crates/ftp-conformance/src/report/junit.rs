@@ -32,7 +32,7 @@ pub fn report(target: &str, records: &[Record]) -> Result<String, String> {
                     status.set_message(why.clone());
                     status
                 }
-                Verdict::Unsupported(why) | Verdict::Skipped(why) => {
+                Verdict::Known(_, why) | Verdict::Unsupported(why) | Verdict::Skipped(why) => {
                     let mut status = TestCaseStatus::skipped();
                     status.set_message(why.clone());
                     status

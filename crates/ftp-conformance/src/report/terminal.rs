@@ -12,6 +12,7 @@ fn mark(verdict: &Verdict) -> &'static str {
         Verdict::Pass => "ok  ",
         Verdict::Fail(_) => "FAIL",
         Verdict::Deviates(_) => "dev ",
+        Verdict::Known(..) => "knwn",
         Verdict::Unsupported(_) => "n/a ",
         Verdict::Skipped(_) => "skip",
         Verdict::Broken(_) => "BROKEN",
@@ -75,7 +76,7 @@ fn explain(summary: &Summary<'_>, out: &mut String) {
     let _infallible =
         writeln!(out, "    in {} of {} cells: {}", cells.len(), summary.records.len(), cells.join(", "));
     match summary.worst() {
-        Verdict::Fail(evidence) | Verdict::Deviates(evidence) => {
+        Verdict::Fail(evidence) | Verdict::Deviates(evidence) | Verdict::Known(evidence, _) => {
             let _infallible =
                 writeln!(out, "    expected  {}\n    actual    {}", evidence.expected, evidence.actual);
             for line in &evidence.transcript {
@@ -107,7 +108,7 @@ fn table(records: &[Record], out: &mut String) {
         let _infallible = writeln!(out, "{rfc:<54} {}", row.join(" "));
     }
     let count = |word: &str| records.iter().filter(|record| record.verdict.word() == word).count();
-    let words = ["pass", "fail", "deviates", "unsupported", "skipped", "broken"];
+    let words = ["pass", "fail", "deviates", "known", "unsupported", "skipped", "broken"];
     let counts: Vec<String> = words.iter().map(|word| format!("{} {word}", count(word))).collect();
     let _infallible = writeln!(out, "\n{} cells: {}", records.len(), counts.join(", "));
 }

@@ -23,6 +23,8 @@ cases! {
     opts_mlsd: ["RFC3659-7.9-OPM-7"] Control;
     classic_names: ["RFC3659-8-NAM-12"] Data [Write];
     times_are_dates: ["RFC3659-2.3-TIME-7", "RFC3659-2.3-MDTM-5"] Data [Write];
+    directories_change: ["RFC3659-7.5.3-FCT-7"] Control [Write];
+    no_guesses: ["RFC3659-7.5.8-FCT-12"] Control [Write];
 }
 
 async fn facts_form(context: Context) -> Outcome {
@@ -212,4 +214,30 @@ async fn times_are_dates(context: Context) -> Outcome {
         must!(said == time, time, said)?;
     }
     Ok(())
+}
+
+async fn directories_change(context: Context) -> Outcome {
+    let mut peer = furnished(&context).await?;
+    let modified = async |peer: &mut crate::peer::Peer| {
+        let entry = mlst(peer, "MLST sub").await?;
+        let fact = entry.fact("modify").map(str::to_owned);
+        fact.ok_or_else(|| Stop::Unsupported("the modify fact of directories".to_owned()))
+    };
+    let before = modified(&mut peer).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    peer.put("sub/x", b"x").await?;
+    let after = modified(&mut peer).await?;
+    must!(after > before, format!("later than {before}"), after)
+}
+
+async fn no_guesses(context: Context) -> Outcome {
+    let mut peer = furnished(&context).await?;
+    let mut kinds = Vec::new();
+    for name in ["x.txt", "x.jpg", "x"] {
+        peer.put(name, b"the same octets").await?;
+        let entry = mlst(&mut peer, &format!("MLST {name}")).await?;
+        kinds.push(entry.fact("media-type").map(str::to_owned));
+    }
+    kinds.dedup();
+    must!(kinds.len() == 1, "no media type that follows the suffix", format!("{kinds:?}"))
 }

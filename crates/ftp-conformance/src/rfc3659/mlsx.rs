@@ -19,6 +19,7 @@ cases! {
     no_type_no_cdir: ["RFC3659-7.5.1.2-MLSD-7"] Data [Write];
     leading_blanks: ["RFC3659-7.2-MLSD-9"] Data [Write];
     mlsd_default: ["RFC3659-7.2-MLSD-10"] Data [Write];
+    parent_leads_up: ["RFC3659-7.5.1.4-MLSD-8"] Control [Write];
 }
 
 async fn mlst_form(context: Context) -> Outcome {
@@ -135,4 +136,21 @@ async fn mlsd_default(context: Context) -> Outcome {
     peer.expect("CWD sub", &[250]).await?;
     let names: Vec<String> = mlsd(&mut peer, "MLSD").await?.into_iter().map(|entry| entry.name).collect();
     must!(names == ["inner"], "the working directory", format!("{names:?}"))
+}
+
+async fn parent_leads_up(context: Context) -> Outcome {
+    let mut peer = furnished(&context).await?;
+    let parent = crate::rfc959::files::place(&mut peer).await?;
+    let lines = peer.listing("MLSD sub").await?;
+    let entries = lines.iter().map(|line| Entry::read(line)).collect::<Result<Vec<_>, _>>()?;
+    let listed =
+        entries.iter().find(|entry| entry.fact("type").is_some_and(|kind| kind.eq_ignore_ascii_case("pdir")));
+    peer.expect("CWD sub", &[250]).await?;
+    // A server need not list the parent; CDUP leads there all the same.
+    match listed {
+        Some(entry) => peer.expect(&format!("CWD {}", entry.name), &[250]).await?,
+        None => peer.expect("CDUP", &[200, 250]).await?,
+    };
+    let place = crate::rfc959::files::place(&mut peer).await?;
+    must!(place == parent, parent, place)
 }

@@ -1,13 +1,13 @@
 //! TLS on data connections (RFC 4217 §10, §12; RFC 8446 §6.1), CCC.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use super::upload;
+use crate::axes::End;
 use crate::case::{Outcome, Stop, cases};
 use crate::context::Context;
-use crate::peer::control::{Protected, shake};
-use crate::peer::tls;
+use crate::peer::control::Protected;
 
 cases! {
     hello_before_or_after: ["RFC4217-10.2-TDAT-1"] Explicit [Write];
@@ -17,8 +17,6 @@ cases! {
     tls_empty: ["PRAC-TDAT-8"] Explicit [Write];
     tls_close: ["RFC4217-12.7-TDAT-4"] Explicit [Write];
     tls_abor: ["RFC4217-14-TDAT-11"] Explicit [Write];
-    long_resumption: ["PRAC-RES-2"] Explicit [Write];
-    full_handshakes: ["PRAC-RES-3"] Explicit [Write];
     ccc_clear: ["RFC4217-5-CCC-1"] Explicit;
     ccc: ["RFC4217-5-CCC-2", "RFC4217-15.3-CCC-5"] Explicit;
 }
@@ -35,7 +33,7 @@ async fn hello_before_or_after(context: Context) -> Outcome {
         .await
         .map_err(|error| Stop::fails("a passive port", error.to_string()))?;
     // The client shakes hands at once, before it sends its command.
-    let early = context.in_time(shake(&peer.tls, stream)).await?;
+    let early = peer.shake(stream).await?;
     let mut wire = early.map_err(|error| Stop::fails("a handshake before the command", error.to_string()))?;
     peer.expect("RETR f", &[150, 125]).await?;
     let mut data = Vec::new();
@@ -65,7 +63,7 @@ async fn data_handshake_fails(context: Context) -> Outcome {
 async fn truncated_upload(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
     let wire = upload(&mut peer, b"only the first half").await?;
-    drop(wire.into_inner().0);
+    let _gone = wire.end(End::Fin).await;
     peer.expect_reply(&[426, 451, 425, 522]).await?;
     peer.expect("NOOP", &[200]).await.map(drop)
 }
@@ -73,11 +71,9 @@ async fn truncated_upload(context: Context) -> Outcome {
 async fn closed_upload(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
     for _ in 0..10 {
-        let mut wire = upload(&mut peer, &[b'x'; 1024]).await?;
+        let wire = upload(&mut peer, &[b'x'; 1024]).await?;
         // close_notify, and the socket is gone: nothing of the server's is read.
-        wire.get_mut().1.send_close_notify();
-        let _flushed = wire.flush().await;
-        drop(wire);
+        let _gone = wire.end(End::CloseNotify).await;
         peer.expect_reply(&[226, 250]).await?;
         let data = peer.get("f").await?;
         if data != [b'x'; 1024] {
@@ -124,34 +120,6 @@ async fn tls_abor(context: Context) -> Outcome {
     peer.expect_reply(codes).await?;
     drop(wire);
     peer.expect("NOOP", &[200]).await.map(drop)
-}
-
-async fn long_resumption(context: Context) -> Outcome {
-    let mut peer = context.scratch().await?;
-    peer.put("f", b"again and again").await?;
-    for _ in 0..50 {
-        let data = peer.get("f").await?;
-        if data != b"again and again" {
-            return Err(Stop::fails("the file each time", String::from_utf8_lossy(&data)));
-        }
-    }
-    Ok(())
-}
-
-async fn full_handshakes(context: Context) -> Outcome {
-    let mut peer = context.scratch().await?;
-    for round in 0..3 {
-        peer.tls = tls::client(context.cell.version, &[]).map_err(|error| Stop::Broken(error.to_string()))?;
-        let reply = peer.offer("STOR f", b"x").await?;
-        match reply.code {
-            226 | 250 => {}
-            522 if round == 0 => {
-                return Err(Stop::Unsupported("full handshakes on data connections".to_owned()));
-            }
-            _ => return Err(Stop::fails("226", reply.show())),
-        }
-    }
-    Ok(())
 }
 
 async fn ccc_clear(context: Context) -> Outcome {

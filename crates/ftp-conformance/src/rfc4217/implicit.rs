@@ -1,6 +1,5 @@
 //! Implicit TLS, versions, ALPN and SNI (custom; RFC 9325; ALPACA).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +10,6 @@ use crate::axes::Version;
 use crate::case::{Outcome, Stop, cases};
 use crate::context::Context;
 use crate::peer::control::Protected;
-use crate::peer::tls;
 
 cases! {
     implicit_greeting: ["MSFTPS-IMPLICIT-IMP-1", "MSFTPS-IMPLICIT-IMP-2"] Implicit;
@@ -31,7 +29,7 @@ cases! {
 
 async fn implicit_greeting(context: Context) -> Outcome {
     let mut stream =
-        TcpStream::connect(context.address()).await.map_err(|error| Stop::Broken(error.to_string()))?;
+        TcpStream::connect(context.address()?).await.map_err(|error| Stop::Broken(error.to_string()))?;
     let early = tokio::time::timeout(Duration::from_millis(300), stream.read(&mut [0; 64])).await;
     if early.is_ok() {
         return Err(Stop::fails("nothing before the handshake", "octets in clear"));
@@ -65,7 +63,7 @@ async fn implicit_auth(context: Context) -> Outcome {
 
 async fn implicit_plain(context: Context) -> Outcome {
     let broken = |error: std::io::Error| Stop::Broken(error.to_string());
-    let mut stream = TcpStream::connect(context.address()).await.map_err(broken)?;
+    let mut stream = TcpStream::connect(context.address()?).await.map_err(broken)?;
     stream.write_all(b"USER x\r\n").await.map_err(broken)?;
     let mut octets = Vec::new();
     let _end = context.in_time(stream.read_to_end(&mut octets)).await?;
@@ -120,8 +118,7 @@ async fn alpn(context: Context) -> Outcome {
     for (offered, good) in [(&[&b"ftp"[..]][..], true), (&[], true), (&[&b"http/1.1"[..]][..], false)] {
         let mut peer = context.greet().await?;
         peer.expect("AUTH TLS", &[234]).await?;
-        peer.tls =
-            tls::client(context.cell.version, offered).map_err(|error| Stop::Broken(error.to_string()))?;
+        peer.offer_alpn(offered)?;
         let shaken = peer.secure().await;
         match (shaken, good) {
             (Ok(()), true) => drop(peer.expect("NOOP", &[200]).await?),
@@ -139,9 +136,7 @@ async fn alpn(context: Context) -> Outcome {
 async fn no_sni(context: Context) -> Outcome {
     let mut peer = context.greet().await?;
     peer.expect("AUTH TLS", &[234]).await?;
-    let mut config = (*peer.tls).clone();
-    config.enable_sni = false;
-    peer.tls = Arc::new(config);
+    peer.indicate_nothing();
     peer.secure().await?;
     peer.expect("NOOP", &[200]).await.map(drop)
 }

@@ -228,7 +228,7 @@ async fn quit(context: Context) -> Outcome {
 async fn half_closed_quit(context: Context) -> Outcome {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let broken = |error: std::io::Error| Stop::Broken(error.to_string());
-    let mut stream = tokio::net::TcpStream::connect(context.address()).await.map_err(broken)?;
+    let mut stream = tokio::net::TcpStream::connect(context.address()?).await.map_err(broken)?;
     stream.write_all(b"QUIT\r\n").await.map_err(broken)?;
     stream.shutdown().await.map_err(broken)?;
     let mut octets = Vec::new();

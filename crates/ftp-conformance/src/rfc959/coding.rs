@@ -39,6 +39,7 @@ cases! {
     suspect_data: ["RFC959-3.4.2-BLK-5"] Data [Write];
     compressed_in: ["RFC959-3.4.3-CMP-6"] Data [Write];
     compressed_out: ["RFC959-3.4.3-CMP-7"] Data [Write];
+    form_goes_back: ["RFC959-4.1.2-TYPE-8"] Control;
 }
 
 fn same(wanted: &[u8], data: &[u8]) -> Outcome {
@@ -364,4 +365,17 @@ async fn compressed_out(context: Context) -> Outcome {
     parameters(&mut peer, &["MODE C"]).await?;
     let data = peer.get("f").await?;
     same(&content, &expand(&data)?)
+}
+
+async fn form_goes_back(context: Context) -> Outcome {
+    let mut peer = context.login().await?;
+    peer.expect("TYPE A T", &[200, 504, 501]).await?;
+    for line in ["TYPE I", "TYPE A"] {
+        peer.expect(line, &[200]).await?;
+    }
+    let status = peer.expect("STAT", &[211]).await?.show().to_ascii_lowercase();
+    match status.contains("telnet") || status.contains("image") || !status.contains("ascii") {
+        true => Err(Stop::fails("ASCII without a format in STAT", status)),
+        false => Ok(()),
+    }
 }

@@ -108,7 +108,7 @@ async fn pasv_once(context: Context) -> Outcome {
 }
 
 async fn last_one_decides(context: Context) -> Outcome {
-    let active = Context { cell: crate::axes::Cell { data: Data::Port, ..context.cell }, ..context.clone() };
+    let active = context.with(|cell| cell.data = crate::axes::Data::Port);
     let mut peer = active.login().await?;
     peer.expect("PASV", &[227]).await?;
     peer.listing("LIST").await?;
@@ -193,7 +193,7 @@ async fn epsv_form(context: Context) -> Outcome {
 }
 
 async fn epsv_address(context: Context) -> Outcome {
-    let context = Context { cell: crate::axes::Cell { data: Data::Epsv, ..context.cell }, ..context };
+    let context = context.with(|cell| cell.data = crate::axes::Data::Epsv);
     context.login().await?.listing("LIST").await.map(drop)
 }
 
@@ -230,7 +230,7 @@ async fn epsv_wrong(context: Context) -> Outcome {
 }
 
 async fn epsv_all(context: Context) -> Outcome {
-    let context = Context { cell: crate::axes::Cell { data: Data::Epsv, ..context.cell }, ..context };
+    let context = context.with(|cell| cell.data = crate::axes::Data::Epsv);
     let mut peer = context.login().await?;
     peer.expect("epsv all", &[200]).await?;
     for _ in 0..2 {
@@ -320,7 +320,7 @@ async fn port_zero(context: Context) -> Outcome {
 }
 
 async fn eprt(context: Context) -> Outcome {
-    let context = Context { cell: crate::axes::Cell { data: Data::Eprt, ..context.cell }, ..context };
+    let context = context.with(|cell| cell.data = crate::axes::Data::Eprt);
     context.login().await?.listing("LIST").await.map(drop)
 }
 

@@ -4,6 +4,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::case::{Outcome, Stop};
 use crate::peer::Peer;
+use crate::peer::wire::Wire;
 
 pub(crate) mod commands;
 pub(crate) mod ends;
@@ -24,11 +25,7 @@ pub(super) fn same(wanted: &[u8], data: &[u8]) -> Outcome {
 }
 
 /// Begins an upload and sends some of it.
-pub(super) async fn half(
-    peer: &mut Peer,
-    line: &str,
-    data: &[u8],
-) -> Result<Box<dyn crate::peer::control::Wire>, Stop> {
+pub(super) async fn half(peer: &mut Peer, line: &str, data: &[u8]) -> Result<Wire, Stop> {
     let setup = peer.set_up().await?;
     peer.expect(line, &[150, 125]).await?;
     let mut wire = peer.meet(setup).await?;

@@ -108,6 +108,7 @@ impl Config {
         Options {
             line_max: self.limits.line,
             stall: Duration::from_secs(self.limits.stall),
+            handshake: Duration::from_secs(self.limits.handshake),
             drain: Duration::from_secs(self.limits.drain),
             login_delay: seconds(self.limits.login_delay),
             passive_address: self.passive.address,

@@ -10,6 +10,7 @@ use ftp_proto::frame::Framer;
 use ftp_proto::grammar::Encode;
 use ftp_proto::reply::Reply;
 use ftp_proto::session::TlsFacts;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -22,6 +23,8 @@ const WRITE_TIME: Duration = Duration::from_secs(60);
 const BACKLOG_MAX: usize = 64 << 10;
 /// How long the client may take to end TLS after CCC and REIN.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// Telnet's "interpret as command" (RFC 854).
+const IAC: u8 = 255;
 /// A TLS record of a handshake begins with these octets (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: [u8; 2] = [22, 3];
 
@@ -240,6 +243,9 @@ impl Control {
             Ok(()) if buffer.filled().is_empty() => Turn::End,
             Ok(()) => {
                 self.framer.push(buffer.filled());
+                if let (Wire::Clear(stream), true) = (&self.wire, buffer.filled().contains(&IAC)) {
+                    read_past_mark(stream, &mut self.framer);
+                }
                 Turn::Read
             }
             // A client that drops TLS without close_notify has gone all the same.
@@ -276,7 +282,12 @@ impl Control {
     }
 
     /// Starts TLS. Octets behind the last line belong to the handshake, or to someone who injects commands.
-    pub(super) async fn secure(&mut self, tls: &Tls, binding: Binding) -> Result<TlsFacts, Unsecured> {
+    pub(super) async fn secure(
+        &mut self,
+        tls: &Tls,
+        binding: Binding,
+        within: Duration,
+    ) -> Result<TlsFacts, Unsecured> {
         self.flush().await.map_err(Unsecured::Failed)?;
         let prefix = self.framer.take_rest();
         let opening = HANDSHAKE_RECORD.get(..prefix.len().min(HANDSHAKE_RECORD.len())).unwrap_or_default();
@@ -287,7 +298,7 @@ impl Control {
             return Err(Unsecured::Failed(io::ErrorKind::NotConnected.into()));
         };
         let stream = tls
-            .control(Prefixed { prefix, stream, gate: Gate::Open }, binding)
+            .control(Prefixed { prefix, stream, gate: Gate::Open }, binding, within)
             .await
             .map_err(Unsecured::Failed)?;
         let facts = tls::facts(stream.get_ref().1);
@@ -347,6 +358,20 @@ impl Control {
         let mut void = [0; 1024];
         let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };
         let _late = tokio::time::timeout(CLOSE_TIME, drain).await;
+    }
+}
+
+/// Reads what stands behind TCP's urgent mark. A read ends in front of the mark, which the runtime takes for the end of
+/// what there is: it would wait for more before it reads on. The mark comes with Telnet's Synch only.
+fn read_past_mark(stream: &TcpStream, framer: &mut Framer) {
+    let mut octets = [0; 512];
+    // One read ends at the mark, the next behind it.
+    for _ in 0..2 {
+        match rustix::net::recv(stream, &mut octets, RecvFlags::DONTWAIT) {
+            Ok((_, count)) if count > 0 => framer.push(octets.get(..count).unwrap_or_default()),
+            // Nothing is there, or the end, or an error: the next regular read finds out.
+            Ok(_) | Err(_) => return,
+        }
     }
 }
 

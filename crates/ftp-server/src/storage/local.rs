@@ -10,13 +10,14 @@ use std::fs::File;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use ftp_proto::command::extension::FactChange;
-use ftp_proto::value::facts::{Entry, Facts, Kind, Perm};
+use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
 use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
@@ -27,8 +28,10 @@ use crate::storage::publish::{InPlace, Naming, Opening, Staged, Terms, is_stagin
 use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError};
 
 mod read;
+mod rights;
 
 use read::{LocalEntries, LocalSource};
+use rights::{may, may_change, perm};
 
 /// When an upload counts as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -185,7 +188,7 @@ impl Shared {
             Err(errno) => return Err(refusal(errno)),
         };
         match old.as_ref().map(|stat| (FileType::from_raw_mode(stat.st_mode), stat.st_mode)) {
-            None => may(&place.dir, OsStr::from_bytes(b"."), Access::WRITE_OK | Access::EXEC_OK)?,
+            None => may_change(&place.dir)?,
             Some((FileType::Directory, _)) => return Err(StorageError::IsADirectory),
             // Publishing by rename would not ask the file itself.
             Some((FileType::RegularFile, mode)) if mode & 0o222 == 0 => return Err(StorageError::Denied),
@@ -198,17 +201,14 @@ impl Shared {
     fn may_write(&self, path: &VPath, how: Create) -> Result<VPath, StorageError> {
         if how == Create::Unique {
             let dir = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
-            may(&dir, OsStr::from_bytes(b"."), Access::WRITE_OK | Access::EXEC_OK)?;
+            may_change(&dir)?;
             let name = format!("upload-{:016x}", rand::random::<u64>());
             return path.child(name.as_bytes()).map_err(StorageError::Name);
         }
         let (place, old) = self.target(path)?;
         match how {
             Create::At(offset) if offset > old.as_ref().map_or(0, size_of) => Err(StorageError::BeyondEnd),
-            Create::Replace if !self.is_live(path) => {
-                may(&place.dir, OsStr::from_bytes(b"."), Access::WRITE_OK | Access::EXEC_OK)
-                    .map(|()| path.clone())
-            }
+            Create::Replace if !self.is_live(path) => may_change(&place.dir).map(|()| path.clone()),
             _ => Ok(path.clone()),
         }
     }
@@ -243,6 +243,8 @@ impl Shared {
             return Err(StorageError::Denied);
         }
         let (from, to) = (self.root.place(from, Last::Keep)?, self.root.place(to, Last::Keep)?);
+        may_change(&from.dir)?;
+        may_change(&to.dir)?;
         let (old, new) = (OsStr::from_bytes(&from.name), OsStr::from_bytes(&to.name));
         rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
             // A directory into itself.
@@ -282,30 +284,13 @@ impl Shared {
             return Err(StorageError::Denied);
         }
         let place = self.root.place(path, Last::Keep)?;
+        may_change(&place.dir)?;
         rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), flags).map_err(refusal)
     }
 }
 
-/// What this process may do with a name, by its effective user.
-fn may(dir: &OwnedFd, name: &OsStr, access: Access) -> Result<(), StorageError> {
-    rustix::fs::accessat(dir, name, access, AtFlags::EACCESS).map_err(refusal)
-}
-
 fn size_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
-}
-
-/// The letters that a mode leaves to anyone; the session takes away what the user has no right to.
-fn perm(kind: Kind, mode: u32) -> Perm {
-    let (readable, writable) = (mode & 0o444 != 0, mode & 0o222 != 0);
-    Perm::of(match (kind, readable, writable) {
-        (Kind::Dir | Kind::CurrentDir | Kind::ParentDir, _, true) => b"cdeflmp",
-        (Kind::Dir | Kind::CurrentDir | Kind::ParentDir, _, false) => b"el",
-        (Kind::File, true, true) => b"adfrw",
-        (Kind::File, true, false) => b"dfr",
-        (Kind::File, false, true) => b"adfw",
-        (Kind::File, false, false) | (Kind::Other, ..) => b"df",
-    })
 }
 
 #[async_trait]
@@ -332,6 +317,10 @@ impl Storage for LocalStorage {
             if !metadata.is_file() {
                 return Err(StorageError::Unsupported);
             }
+            // A file that nobody may read is not read, even where this process could.
+            if metadata.mode() & 0o444 == 0 {
+                return Err(StorageError::Denied);
+            }
             let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
             Ok(LocalSource::new(file, from, left))
         });
@@ -352,6 +341,7 @@ impl Storage for LocalStorage {
         let dir = dir.clone();
         self.run(move |shared| {
             let place = shared.root.place(&dir, Last::Keep)?;
+            may_change(&place.dir)?;
             let mode = Mode::from_raw_mode(0o777);
             rustix::fs::mkdirat(&place.dir, OsStr::from_bytes(&place.name), mode).map_err(refusal)
         })

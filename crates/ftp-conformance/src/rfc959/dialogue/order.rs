@@ -24,12 +24,13 @@ cases! {
     stat_path: ["RFC959-4.1.3-STAT-5"] Control [Write];
     site: ["RFC1123-4.1.2.8-SITE-8", "RFC2577-9-SITE-9"] Control;
     format_directives: ["PRAC-INJ-4"] Control;
+    urgent: ["RFC959-4.1.3-TEL-3"] Clear [Write];
 }
 
 async fn telnet_options(context: Context) -> Outcome {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let broken = |error: std::io::Error| Stop::Broken(error.to_string());
-    let mut stream = tokio::net::TcpStream::connect(context.address()).await.map_err(broken)?;
+    let mut stream = tokio::net::TcpStream::connect(context.address()?).await.map_err(broken)?;
     stream.write_all(b"\xff\xfb\x01\xff\xfd\x03NOOP\r\n").await.map_err(broken)?;
     let mut seen = Vec::new();
     let mut octets = [0; 512];
@@ -200,4 +201,31 @@ async fn format_directives(context: Context) -> Outcome {
         }
     }
     peer.expect("NOOP", &[200]).await.map(drop)
+}
+
+async fn urgent(context: Context) -> Outcome {
+    use tokio::io::AsyncReadExt;
+    let mut peer = context.scratch().await?;
+    peer.put("f", &vec![b'x'; 16 << 20]).await?;
+    for is_urgent in [true, false] {
+        let setup = peer.set_up().await?;
+        peer.expect("RETR f", &[150, 125]).await?;
+        let mut wire = peer.meet(setup).await?;
+        let _some = wire.read(&mut [0; 1000]).await;
+        peer.send_raw(b"\xff\xf4\xff").await?;
+        // Telnet's Synch: the data mark is the urgent octet (RFC 854).
+        let socket = peer.socket().map(socket2::SockRef::from);
+        let sent = if is_urgent { socket.map(|socket| socket.send_out_of_band(b"\xf2")) } else { None };
+        match sent {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(Stop::Broken(error.to_string())),
+            None => peer.send_raw(b"\xf2").await?,
+        }
+        peer.send("ABOR").await?;
+        let first = peer.expect_reply(&[426, 226]).await?;
+        peer.expect_reply(if first.code == 426 { &[226] } else { &[225, 226] }).await?;
+        drop(wire);
+        peer.expect("NOOP", &[200]).await?;
+    }
+    Ok(())
 }

@@ -22,6 +22,8 @@ cases! {
     homes_of_others: ["PRAC-USR-4"] Control;
     rnto_outside: ["PRAC-PTH-4"] Data [Write];
     stat_inside_tls: ["PRAC-STAT-7"] Explicit [Write];
+    big_directory: ["PRAC-LIST-9"] Control [Write, Load];
+    patterns: ["PRAC-NLST-5"] Control [Write];
 }
 
 async fn list_names(context: Context) -> Outcome {
@@ -229,4 +231,44 @@ async fn stat_inside_tls(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
     peer.expect("PROT C", &[200, 534, 536]).await?;
     peer.expect("STAT .", &[211, 212, 213]).await.map(drop)
+}
+
+async fn big_directory(context: Context) -> Outcome {
+    const COUNT: usize = 2000;
+    let mut peer = context.scratch().await?;
+    for first in (0..COUNT).step_by(100) {
+        // A hundred commands in one flight, as a client may send them.
+        let lines: String = (first..first + 100).map(|number| format!("MKD entry-{number}\r\n")).collect();
+        peer.send_raw(lines.as_bytes()).await?;
+        for _ in 0..100 {
+            peer.expect_reply(&[257]).await?;
+        }
+    }
+    let begun = std::time::Instant::now();
+    for line in ["NLST", "LIST"] {
+        let lines = peer.listing(line).await?;
+        let names: std::collections::HashSet<&str> = lines
+            .iter()
+            .filter_map(|line| line.rsplit(' ').next())
+            .filter(|name| name.starts_with("entry-"))
+            .collect();
+        must!(names.len() == COUNT, &format!("{COUNT} names in {line}"), format!("{}", names.len()))?;
+    }
+    must!(begun.elapsed().as_secs() < 60, "an end within 60 s", format!("{:?}", begun.elapsed()))
+}
+
+async fn patterns(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.put("a.txt", b"x").await?;
+    peer.put("b.dat", b"x").await?;
+    peer.expect("MKD sub", &[257]).await?;
+    peer.put("sub/c.txt", b"x").await?;
+    let (data, reply) = peer.fetch("NLST *.txt").await?;
+    let shown = String::from_utf8_lossy(&data).into_owned();
+    must!(
+        matches!(reply.code, 450 | 550 | 501)
+            || reply.code == 226 && (shown == "a.txt\r\n" || shown.is_empty()),
+        "a.txt, or 450 or 550",
+        format!("{}, {shown:?}", reply.show()),
+    )
 }

@@ -15,6 +15,9 @@ cases! {
     dot_files: ["PRAC-NAM-6"] Data [Write];
     long_names: ["PRAC-NAM-7"] Data [Write];
     iac_in_names: ["RFC3659-2.2-TEL-4"] Control [Write];
+    cr_nul: ["RFC2640-3.1-CMD-9"] Control [Write];
+    every_octet: ["RFC3659-7-CMD-17"] Control [Write];
+    controls_are_not_shown: ["PRAC-INJ-3"] Control [Write];
 }
 
 async fn aliases(context: Context) -> Outcome {
@@ -103,4 +106,69 @@ async fn iac_in_names(context: Context) -> Outcome {
     peer.expect_reply(&[250]).await?;
     let here = peer.expect("PWD", &[257]).await?;
     must!(doubled(&here), "257 with a doubled octet 255", here.show())
+}
+
+/// Whether a name was refused as one that cannot be.
+fn is_refused(reply: &Reply) -> bool {
+    matches!(reply.code, 501 | 550 | 553 | 500)
+}
+
+async fn cr_nul(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.send_raw(b"MKD a\r\0b\r\n").await?;
+    let reply = peer.reply().await?;
+    if !is_refused(&reply) {
+        must!(reply.code == 257, "257, or 501 or 553", reply.show())?;
+        peer.expect("CWD a", &[550]).await?;
+        peer.send_raw(b"RMD a\r\0b\r\n").await?;
+        peer.expect_reply(&[250]).await?;
+    }
+    // Whatever became of it, no name was cut at the CR.
+    let listed = peer.listing("NLST").await?;
+    must!(listed.is_empty(), "no directory", format!("{listed:?}"))?;
+    peer.expect("RMD a", &[550]).await.map(drop)
+}
+
+async fn every_octet(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    crate::rfc2389::feature(&mut peer, "MLST").await?;
+    for octet in (1..=255u8).filter(|octet| !matches!(octet, b'\r' | b'\n' | b'/')) {
+        let name: Vec<u8> = if octet == 255 { vec![b'x', 255, 255, b'y'] } else { vec![b'x', octet, b'y'] };
+        peer.send_raw(&[b"MKD ", name.as_slice(), b"\r\n"].concat()).await?;
+        let made = peer.reply().await?;
+        if is_refused(&made) {
+            continue;
+        }
+        must!(made.code == 257, "257, or a refusal", made.show())?;
+        peer.send_raw(&[b"MLST ", name.as_slice(), b"\r\n"].concat()).await?;
+        let shown = peer.reply().await?;
+        let wanted = [b'x', octet, b'y'];
+        let same = shown.inner().iter().any(|line| line.ends_with(&wanted) || line.ends_with(&name));
+        must!(shown.code == 250 && same, format!("the name with octet {octet:#04x}"), shown.show())?;
+    }
+    peer.expect("NOOP", &[200]).await.map(drop)
+}
+
+async fn controls_are_not_shown(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    let mut made = 0;
+    for name in [&b"esc\x1b[31mred"[..], b"cr\r\0-rw-r--r-- forged", b"tab\there", b"bell\x07"] {
+        peer.send_raw(&[b"MKD ", name, b"\r\n"].concat()).await?;
+        let reply = peer.reply().await?;
+        made += usize::from(reply.code == 257);
+        must!(reply.code == 257 || is_refused(&reply), "257, or a refusal", reply.show())?;
+    }
+    peer.put("plain", b"x").await?;
+    for line in ["NLST", "LIST"] {
+        let lines = peer.listing(line).await?;
+        let entries = lines.iter().filter(|line| !line.starts_with("total ")).count();
+        let forged =
+            lines.iter().any(|line| line.starts_with("-rw-r--r-- forged") || line.contains('\u{1b}'));
+        must!(
+            !forged && (1..=made + 1).contains(&entries),
+            &format!("at most {} lines without control characters in {line}", made + 1),
+            format!("{lines:?}"),
+        )?;
+    }
+    Ok(())
 }

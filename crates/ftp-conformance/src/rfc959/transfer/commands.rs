@@ -21,6 +21,9 @@ cases! {
     stou_argument: ["RFC959-5.3.1-STOU-3"] Data [Write];
     allo: ["RFC959-4.1.3-ALLO-1"] Data [Write];
     allo_wrong: ["RFC959-5.4-ALLO-2"] Control;
+    cwd_keeps_parameters: ["RFC959-4.1.1-CWD-3"] Data [Write];
+    append_otherwise: ["RFC1123-4.1.3.4-APPE-4"] Data [Write];
+    changed_meanwhile: ["PRAC-DAT-19"] Data [Write];
 }
 
 async fn retr_exact(context: Context) -> Outcome {
@@ -183,4 +186,74 @@ async fn allo_wrong(context: Context) -> Outcome {
         peer.expect(line, &[501, 504]).await?;
     }
     Ok(())
+}
+
+async fn cwd_keeps_parameters(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.expect("MKD d", &[257]).await?;
+    peer.put("d/f", b"a\nb\n").await?;
+    peer.expect("CWD d", &[250]).await?;
+    let data = peer.get("f").await?;
+    same(b"a\nb\n", &data)
+}
+
+async fn append_otherwise(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.put("f", b"first").await?;
+    for line in ["TYPE E", "STRU R"] {
+        if peer.command(line).await?.code != 200 {
+            continue;
+        }
+        // In STRU R a record ends in the octets 255 and 1, the file in 255 and 2 (RFC 959 §3.4.1).
+        let sent: &[u8] = if line == "STRU R" { b"second\xff\x01\xff\x02" } else { b"second" };
+        let reply = peer.offer_against("APPE f", sent).await?;
+        peer.expect("STRU F", &[200]).await?;
+        peer.expect("TYPE I", &[200]).await?;
+        let data = peer.get("f").await?;
+        let refused = reply.code / 100 == 5 && data == b"first";
+        let appended = matches!(reply.code, 226 | 250) && data.starts_with(b"firstsecond");
+        if !refused && !appended {
+            let what = format!("{}, {:?}", reply.show(), String::from_utf8_lossy(&data));
+            return Err(Stop::fails("555, or both parts", what));
+        }
+    }
+    let data = peer.get("f").await?;
+    match data.starts_with(b"first") {
+        true => Ok(()),
+        false => Err(Stop::fails("the first part as it was", String::from_utf8_lossy(&data))),
+    }
+}
+
+async fn changed_meanwhile(context: Context) -> Outcome {
+    use tokio::io::AsyncReadExt;
+    let (mut one, mut other) = (context.scratch().await?, context.login().await?);
+    let path = crate::rfc959::files::place(&mut one).await?;
+    let content = octets(16 << 20);
+    one.put("f", &content).await?;
+    for line in ["STOR", "DELE"] {
+        let setup = one.set_up().await?;
+        one.expect("RETR f", &[150, 125]).await?;
+        let mut wire = one.meet(setup).await?;
+        let mut data = vec![0; 1000];
+        let read = context.in_time(wire.read_exact(&mut data)).await?;
+        read.map_err(|error| Stop::fails("the start of the file", error.to_string()))?;
+        if line == "STOR" {
+            other.put(&format!("{path}/f"), b"short").await?;
+        } else {
+            other.expect(&format!("DELE {path}/f"), &[250]).await?;
+        }
+        // A clean end is not asked for: a server may break off.
+        let _end = context.in_time(wire.read_to_end(&mut data)).await?;
+        drop(wire);
+        let reply = one.expect_reply(&[226, 250, 426, 451, 551]).await?;
+        let data = context.seen(data);
+        let whole = data == content;
+        let short = content.starts_with(&data) && reply.code / 100 >= 4;
+        if !whole && !short {
+            let what = format!("{}, {} octets", reply.show(), data.len());
+            return Err(Stop::fails("the old content and 226, or the start of it and 426 or 451", what));
+        }
+        one.put("f", &content).await?;
+    }
+    one.expect("NOOP", &[200]).await.map(drop)
 }

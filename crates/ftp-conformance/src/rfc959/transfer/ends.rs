@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use super::{octets, same};
+use super::{half, octets, same};
+use crate::axes::{End, Way};
 use crate::case::{Outcome, Stop, cases};
 use crate::context::Context;
+use crate::peer::Peer;
+use crate::peer::wire::Wire;
 
 cases! {
     sequence: ["RFC959-5.4-DAT-1", "RFC959-4.2-REPLY-8", "RFC959-6-REPLY-10"] Data [Write];
     all_sent: ["RFC959-5.2-DAT-2", "RFC959-3.4.1-DAT-8"] Data [Write];
     stored_at_226: ["RFC959-5.4-DAT-3", "PRAC-STOR-7"] Data [Write];
-    broken_upload: ["RFC959-5.4-DAT-5"] Data [Write];
+    ends: ["RFC959-5.4-DAT-5", "PRAC-LIST-11"] Ends [Write];
     refused_without_150: ["RFC959-5.4-DAT-7", "RFC959-5.4-RETR-2"] Data;
     close_at_once: ["RFC959-5.2-DAT-9"] Data [Write];
     connect_before_or_after: ["RFC4217-12.5-DAT-10"] Data [Write];
@@ -50,9 +53,8 @@ async fn all_sent(context: Context) -> Outcome {
     let mut data = Vec::new();
     let read = context.in_time(wire.read_to_end(&mut data)).await?;
     read.map_err(|error| Stop::fails("a clean end of the data", error.to_string()))?;
-    let data = context.fault.map_or(data.clone(), |fault| fault.spoil_data(data));
     peer.expect_reply(&[226, 250]).await?;
-    same(&content, &data)
+    same(&content, &context.seen(data))
 }
 
 async fn stored_at_226(context: Context) -> Outcome {
@@ -67,21 +69,43 @@ async fn stored_at_226(context: Context) -> Outcome {
     Ok(())
 }
 
-async fn broken_upload(context: Context) -> Outcome {
-    let mut peer = context.scratch().await?;
-    let setup = peer.set_up().await?;
-    peer.expect("STOR f", &[150, 125]).await?;
-    let stream = match setup {
-        crate::peer::data::Setup::Connected(stream) => stream,
-        crate::peer::data::Setup::Listening(listener) => {
-            let accepted = context.in_time(listener.accept()).await?;
-            accepted.map_err(|error| Stop::fails("a data connection", error.to_string()))?.0
+/// A transfer under way in the cell's way: an upload of which some is sent, or data of which some have come.
+async fn begun(peer: &mut Peer) -> Result<Wire, Stop> {
+    match peer.context.cell.way {
+        Some(Way::Up) | None => half(peer, "STOR f", &octets(100_000)).await,
+        Some(way) => {
+            let setup = peer.set_up().await?;
+            peer.expect(if way == Way::List { "LIST" } else { "RETR big" }, &[150, 125]).await?;
+            let mut wire = peer.meet(setup).await?;
+            let read = peer.context.in_time(wire.read(&mut [0; 100])).await?;
+            read.map_err(|error| Stop::fails("data", error.to_string()))?;
+            Ok(wire)
         }
+    }
+}
+
+async fn ends(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.put("big", &octets(8 << 20)).await?;
+    let wire = begun(&mut peer).await?;
+    let (end, is_protected) = (context.cell.end.unwrap_or(End::Rst), matches!(wire, Wire::Tls(_)));
+    // The server may have closed already: a short listing is sent in one go.
+    let _gone = wire.end(end).await;
+    let codes: &[u16] = match (context.cell.way, end) {
+        (Some(Way::Up) | None, End::CloseNotify) => &[226, 250],
+        (Some(Way::Up) | None, End::Fin) if !is_protected => &[226, 250],
+        // TLS that ends without close_notify may be cut short; whether that is seen, RFC 8446 §6.1 judges apart.
+        (Some(Way::Up) | None, End::Fin) => &[226, 250, 425, 426, 451, 522],
+        (Some(Way::Up) | None, End::Rst) => &[425, 426, 451, 522],
+        // All of a listing may have been taken already.
+        (Some(Way::List), _) => &[226, 250, 425, 426, 451],
+        (Some(Way::Down), _) => &[425, 426, 451],
     };
-    let _refused = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-    drop(stream);
-    peer.expect_reply(&[425, 426, 451, 522]).await?;
-    peer.expect("NOOP", &[200]).await.map(drop)
+    peer.expect_reply(codes).await?;
+    peer.expect("NOOP", &[200]).await?;
+    // The session goes on, with whole data.
+    let data = peer.get("big").await?;
+    same(&octets(8 << 20), &data)
 }
 
 async fn refused_without_150(context: Context) -> Outcome {
@@ -166,7 +190,7 @@ async fn one_at_a_time(context: Context) -> Outcome {
     let mut wire = peer.meet(setup).await?;
     let mut data = Vec::new();
     let _end = context.in_time(wire.read_to_end(&mut data)).await?;
-    same(&content, &context.fault.map_or(data.clone(), |fault| fault.spoil_data(data)))?;
+    same(&content, &context.seen(data))?;
     peer.expect_reply(&[226, 250, 425, 450, 503]).await?;
     peer.expect_reply(&[226, 250, 425, 450, 503]).await.map(drop)
 }

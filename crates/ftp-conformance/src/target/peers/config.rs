@@ -1,0 +1,194 @@
+//! The configurations of the peers, and the commands that start them.
+
+use std::fmt::Write;
+use std::process::Command;
+
+use crate::target::peers::{Listener, NOBODY, Product, Site, Start, find, is_root};
+
+/// The commands that start `product` at `listeners`: one for all, or one each.
+pub(super) fn scripts(
+    product: Product,
+    site: &Site<'_>,
+    listeners: &[Listener],
+) -> Result<Vec<String>, String> {
+    match product {
+        Product::Vsftpd => vsftpd(site, listeners),
+        Product::Proftpd => proftpd(site, listeners),
+        Product::PureFtpd => pure_ftpd(site, listeners),
+        Product::Pyftpdlib => pyftpdlib(site, listeners),
+    }
+}
+
+/// The hash of a password as crypt(3) has it.
+fn crypt(password: &str) -> Result<String, String> {
+    let output = Command::new("openssl").args(["passwd", "-6", password]).output();
+    let output = output.map_err(|error| format!("openssl: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Accounts of the system, in a mount namespace in which `/etc` knows them.
+fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
+    if !is_root() {
+        return Err("vsftpd logs users of the system in: it has to be started by root".to_owned());
+    }
+    let (mut users, mut shadow) =
+        (String::from("root:x:0:0::/root:/bin/sh\n"), String::from("root:*:1::::::\n"));
+    users += "nobody:x:65533:65533::/nonexistent:/bin/sh\n";
+    for account in site.accounts {
+        let (name, hash) = (&account.user, crypt(&account.password)?);
+        let _infallible = writeln!(users, "{name}:x:{NOBODY}:{NOBODY}::{}:/bin/sh", site.shown(name));
+        let _infallible = writeln!(shadow, "{name}:{hash}:1::::::");
+    }
+    site.write("passwd", &users)?;
+    site.write("shadow", &shadow)?;
+    site.write(
+        "pam",
+        "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n",
+    )?;
+    std::fs::create_dir_all(site.path("empty")).map_err(|error| error.to_string())?;
+    let program = find("vsftpd")?;
+    let yes = |word: bool| if word { "YES" } else { "NO" };
+    let mut scripts = Vec::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        let v6 = listener.address.is_ipv6();
+        let text = format!(
+            "listen={}\nlisten_ipv6={}\nlisten_address{}={}\nlisten_port={}\nbackground=NO\nlocal_enable=YES\n\
+             write_enable=YES\nanonymous_enable=NO\nlocal_umask=022\nchroot_local_user=YES\n\
+             allow_writeable_chroot=YES\nsecure_chroot_dir={}\nnopriv_user=nobody\npam_service_name=vsftpd-suite\n\
+             pasv_min_port=40000\npasv_max_port=50000\nconnect_from_port_20=NO\nseccomp_sandbox=NO\nisolate=NO\n\
+             isolate_network=NO\nssl_enable=YES\nimplicit_ssl={}\nrsa_cert_file={pem}\nrsa_private_key_file={pem}\n\
+             force_local_logins_ssl={strict}\nforce_local_data_ssl={strict}\nrequire_ssl_reuse=NO\nssl_ciphers=HIGH\n\
+             ssl_tlsv1=YES\nssl_sslv2=NO\nssl_sslv3=NO\nmax_per_ip=0\nmax_clients=0\nmax_login_fails=3\n\
+             ls_recurse_enable=YES\nasync_abor_enable=YES\nascii_upload_enable=YES\nascii_download_enable=YES\n\
+             port_enable=YES\ndual_log_enable=NO\nxferlog_enable=NO\nutf8_filesystem=YES\n",
+            yes(!v6),
+            yes(v6),
+            if v6 { "6" } else { "" },
+            listener.address.ip(),
+            listener.address.port(),
+            site.shown("empty"),
+            yes(listener.start == Start::Tls),
+            pem = site.shown("tls.pem"),
+            strict = yes(site.is_strict()),
+        );
+        let name = format!("vsftpd-{index}.conf");
+        site.write(&name, &text)?;
+        scripts.push(format!(
+            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && \
+             mount -t tmpfs none /etc/pam.d && cp {pam} /etc/pam.d/vsftpd-suite && exec {program} {conf}",
+            passwd = site.shown("passwd"),
+            shadow = site.shown("shadow"),
+            pam = site.shown("pam"),
+            program = program.display(),
+            conf = site.shown(&name),
+        ));
+    }
+    Ok(scripts)
+}
+
+fn proftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
+    let program = find("proftpd")?;
+    let modules = program.parent().and_then(|sbin| sbin.parent()).map(|usr| usr.join("lib/proftpd"));
+    let mut users = String::new();
+    for account in site.accounts {
+        let (name, hash) = (&account.user, crypt(&account.password)?);
+        let _infallible = writeln!(users, "{name}:{hash}:{NOBODY}:{NOBODY}::{}:/bin/sh", site.shown(name));
+    }
+    site.write("users", &users)?;
+    // It refuses a list of users that others could read.
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(site.path("users"), closed).map_err(|error| error.to_string())?;
+    let common = format!(
+        "  PassivePorts 40000 50000\n  MaxLoginAttempts 3\n  DefaultRoot ~\n  RequireValidShell off\n  AuthUserFile {users}\n\
+         \x20 AuthOrder mod_auth_file.c\n  AllowOverwrite on\n  AllowStoreRestart on\n  AllowRetrieveRestart on\n\
+         \x20 TimeoutNoTransfer 120\n  Umask 022\n  UseReverseDNS off\n  TLSEngine on\n  TLSRSACertificateFile {pem}\n\
+         \x20 TLSRSACertificateKeyFile {pem}\n  TLSProtocol TLSv1.2 TLSv1.3\n  TLSVerifyClient off\n  TLSRequired {strict}\n",
+        users = site.shown("users"),
+        pem = site.shown("tls.pem"),
+        strict = if site.is_strict() { "on" } else { "off" },
+    );
+    let mut text = format!(
+        "ModulePath {modules}\nLoadModule mod_tls.c\nServerType standalone\nUseIPv6 on\nUser nobody\nGroup nogroup\n\
+         DefaultServer off\nPort 0\nPidFile {pid}\nScoreboardFile {board}\nDelayTable none\nWtmpLog off\nTransferLog none\n\
+         SystemLog {log}\nMaxInstances 200\nServerIdent on \"ready\"\n",
+        modules = modules.unwrap_or_default().display(),
+        pid = site.shown("pid"),
+        board = site.shown("board"),
+        log = site.shown("proftpd.log"),
+    );
+    for listener in listeners {
+        let options = if listener.start == Start::Tls { " UseImplicitSSL" } else { "" };
+        let _infallible = writeln!(
+            text,
+            "<VirtualHost {}>\n  Port {}\n{common}  TLSOptions NoSessionReuseRequired{options}\n</VirtualHost>",
+            listener.address.ip(),
+            listener.address.port()
+        );
+    }
+    site.write("proftpd.conf", &text)?;
+    Ok(vec![format!("exec {} --nodaemon --quiet --config {}", program.display(), site.shown("proftpd.conf"))])
+}
+
+fn pure_ftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
+    let (program, tool) = (find("pure-ftpd")?, find("pure-pw")?);
+    let mut users = String::new();
+    for account in site.accounts {
+        let (name, hash) = (&account.user, crypt(&account.password)?);
+        let root = site.shown(name);
+        let _infallible = writeln!(users, "{name}:{hash}:{NOBODY}:{NOBODY}::{root}/./:::::::::::::");
+    }
+    site.write("pure.passwd", &users)?;
+    let made = Command::new(tool)
+        .args(["mkdb", &site.shown("pure.pdb"), "-f", &site.shown("pure.passwd")])
+        .output()
+        .map_err(|error| format!("pure-pw: {error}"))?;
+    if !made.status.success() {
+        return Err(format!("pure-pw: {}", String::from_utf8_lossy(&made.stderr)));
+    }
+    let tls = if site.is_strict() { "2" } else { "1" };
+    Ok(listeners
+        .iter()
+        .map(|listener| {
+            format!(
+                "exec {} -l puredb:{} -E -H -A -u 1 -C 0 -c 500 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}",
+                program.display(),
+                site.shown("pure.pdb"),
+                listener.address.ip(),
+                listener.address.port(),
+                site.shown("tls.pem"),
+                site.shown(&format!("pid-{}", listener.address.port())),
+            )
+        })
+        .collect())
+}
+
+fn pyftpdlib(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
+    let python = find("python3")?;
+    let mut script = format!(
+        "from pyftpdlib.authorizers import DummyAuthorizer\nfrom pyftpdlib.handlers import TLS_FTPHandler\n\
+         from pyftpdlib.servers import FTPServer\nimport os\n\
+         if os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid({NOBODY})\n    os.setuid({NOBODY})\n\
+         users = DummyAuthorizer()\nclass Handler(TLS_FTPHandler):\n    authorizer = users\n    certfile = {:?}\n\
+         \x20   passive_ports = range(40000, 50001)\n    banner = 'ready'\n    tls_control_required = {strict}\n\
+         \x20   tls_data_required = {strict}\nloop = None\n",
+        site.shown("tls.pem"),
+        strict = if site.is_strict() { "True" } else { "False" },
+    );
+    for account in site.accounts {
+        let (name, password, root) = (&account.user, &account.password, site.shown(&account.user));
+        let _infallible =
+            writeln!(script, "users.add_user({name:?}, {password:?}, {root:?}, perm='elradfmwMT')");
+    }
+    for listener in listeners {
+        let (ip, port) = (listener.address.ip(), listener.address.port());
+        let _infallible = writeln!(
+            script,
+            "server = FTPServer(('{ip}', {port}), Handler, ioloop=loop)\nloop = server.ioloop"
+        );
+    }
+    script += "server.max_cons = 1000\nserver.serve_forever(handle_exit=False)\n";
+    site.write("server.py", &script)?;
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(site.path("tls.pem"), open).map_err(|error| error.to_string())?;
+    Ok(vec![format!("exec {} {}", python.display(), site.shown("server.py"))])
+}

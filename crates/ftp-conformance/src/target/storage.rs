@@ -1,0 +1,161 @@
+//! Storages that misbehave: one that fails half way, for cases that want it, and planted faults.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ftp_server::proto::command::extension::FactChange;
+use ftp_server::proto::value::facts::Facts;
+use ftp_server::proto::value::path::VPath;
+use ftp_server::storage::{Abilities, Create, Entries, Left, Sink, Source, Storage, StorageError};
+
+use crate::peer::fault::Fault;
+
+/// After so many octets a failing storage fails.
+pub(super) const GOOD_OCTETS: u64 = 1 << 20;
+
+/// What a storage does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// Reads and writes fail after [`GOOD_OCTETS`].
+    Fails,
+    /// The target is emptied before any data can arrive, as widely used servers do.
+    EmptiesFirst,
+    /// A broken upload takes the name of the old version.
+    PublishesBroken,
+    /// Whatever the user may not read is read.
+    ReadsAnything,
+}
+
+impl Wrong {
+    /// The storage fault that a planted fault stands for.
+    pub(super) fn of(fault: Fault) -> Option<Self> {
+        match fault {
+            Fault::EmptiesFirst => Some(Self::EmptiesFirst),
+            Fault::PublishesBroken => Some(Self::PublishesBroken),
+            Fault::ReadsAnything => Some(Self::ReadsAnything),
+            _ => None,
+        }
+    }
+}
+
+/// A storage over a good one.
+pub(super) struct Spoilt {
+    pub(super) good: Arc<dyn Storage>,
+    pub(super) wrong: Wrong,
+}
+
+fn broken() -> StorageError {
+    StorageError::Io("the disk is broken (as this case needs it)".into())
+}
+
+#[async_trait]
+impl Storage for Spoilt {
+    async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        self.good.facts(path).await
+    }
+
+    async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
+        self.good.list(dir).await
+    }
+
+    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
+        match (self.good.read(file, from).await, self.wrong) {
+            (Err(StorageError::Denied | StorageError::Outside), Wrong::ReadsAnything) => {
+                ftp_server::storage::content("what nobody should see", 0)
+            }
+            (Ok(source), Wrong::Fails) => Ok(Box::new(Failing { source, good: GOOD_OCTETS })),
+            (source, _) => source,
+        }
+    }
+
+    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
+        let path = self.good.may_write(file, how).await?;
+        if self.wrong == Wrong::EmptiesFirst && how == Create::Replace {
+            self.good.write(&path, how).await?.commit().await?;
+        }
+        Ok(path)
+    }
+
+    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
+        let sink = self.good.write(file, how).await?;
+        Ok(Box::new(SpoiltSink { sink, good: GOOD_OCTETS, wrong: self.wrong }))
+    }
+
+    async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
+        self.good.make_dir(dir).await
+    }
+
+    async fn remove_dir(&self, dir: &VPath) -> Result<(), StorageError> {
+        self.good.remove_dir(dir).await
+    }
+
+    async fn remove_file(&self, file: &VPath) -> Result<(), StorageError> {
+        self.good.remove_file(file).await
+    }
+
+    async fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        self.good.rename(from, to).await
+    }
+
+    async fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
+        self.good.change(path, change).await
+    }
+
+    async fn free(&self, dir: &VPath) -> Result<u64, StorageError> {
+        self.good.free(dir).await
+    }
+
+    fn can(&self) -> Abilities {
+        self.good.can()
+    }
+}
+
+/// A file that cannot be read to its end.
+struct Failing {
+    source: Box<dyn Source>,
+    good: u64,
+}
+
+#[async_trait]
+impl Source for Failing {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    async fn read(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let data = self.source.read(buffer).await?;
+        self.good = self.good.checked_sub(data.len() as u64).ok_or_else(broken)?;
+        Ok(data)
+    }
+}
+
+struct SpoiltSink {
+    sink: Box<dyn Sink>,
+    good: u64,
+    wrong: Wrong,
+}
+
+#[async_trait]
+impl Sink for SpoiltSink {
+    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        if self.wrong == Wrong::Fails {
+            self.good = self.good.checked_sub(data.len() as u64).ok_or_else(broken)?;
+        }
+        self.sink.write(data).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
+        self.sink.commit().await
+    }
+
+    async fn abandon(self: Box<Self>) -> Left {
+        match self.wrong {
+            Wrong::PublishesBroken => {
+                // Whether that works or not, the reply says nothing of it: it is what the fault is about.
+                let _published = self.sink.commit().await;
+                Left::Nothing
+            }
+            _ => self.sink.abandon().await,
+        }
+    }
+}
