@@ -82,7 +82,8 @@ mod tests {
             .zip(outcomes)
             .map(|(task, outcome)| Record {
                 task: *task,
-                verdict: Verdict::of(outcome, Level::Must, Vec::new()),
+                verdict: Verdict::of(outcome, Level::Must),
+                transcript: Vec::new(),
                 elapsed: std::time::Duration::ZERO,
             })
             .collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::axes::{Cell, Data, End, Family, Security, Ticket, Version, Way};
 use crate::clause::{Level, requirement};
 use crate::runner::Record;
 use crate::verdict::Verdict;
@@ -11,6 +12,9 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod terminal;
+
+/// Every verdict by its word, the good ones first.
+pub const WORDS: [&str; 7] = ["pass", "fail", "deviates", "known", "unsupported", "skipped", "broken"];
 
 /// The figures of one document at one level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +39,13 @@ pub struct Summary<'a> {
 }
 
 impl Summary<'_> {
+    /// The cell that the verdict on the whole comes from.
+    #[must_use]
+    pub fn worst_record(&self) -> Option<&Record> {
+        let worst = self.worst().word();
+        self.records.iter().copied().find(|record| record.verdict.word() == worst)
+    }
+
     /// The verdict on the whole: the worst of its cells.
     #[must_use]
     pub fn worst(&self) -> &Verdict {
@@ -112,4 +123,45 @@ pub enum Strictness {
     Lenient,
     /// It makes the run fail.
     Strict,
+}
+
+/// The cells that no case was run in, by what makes them: a profile with a way of making data connections, and every
+/// value of the other axes.
+#[must_use]
+pub fn holes(records: &[Record]) -> Vec<String> {
+    let ran: Vec<Cell> = records
+        .iter()
+        .filter(|record| !matches!(record.verdict, Verdict::Skipped(_) | Verdict::Broken(_)))
+        .map(|record| record.task.cell)
+        .collect();
+    let mut holes = Vec::new();
+    for security in Security::ALL {
+        for (family, data) in
+            Family::ALL.iter().flat_map(|family| Data::ALL.iter().map(move |data| (*family, *data)))
+        {
+            // PORT and PASV carry IPv4 addresses only.
+            let possible = family == Family::V4 || matches!(data, Data::Epsv | Data::Eprt);
+            let is_run =
+                ran.iter().any(|cell| (cell.security, cell.family, cell.data) == (*security, family, data));
+            if possible && !is_run {
+                holes.push(format!("{security} {data} {family}"));
+            }
+        }
+    }
+    let mut miss = |is_run: bool, name: String| {
+        if !is_run {
+            holes.push(name);
+        }
+    };
+    for version in Version::ALL {
+        let tls = |cell: &&Cell| cell.security != Security::Plain && cell.version == *version;
+        miss(ran.iter().any(|cell| tls(&cell)), version.to_string());
+        for ticket in Ticket::ALL {
+            let is_run = ran.iter().any(|cell| tls(&cell) && cell.ticket == Some(*ticket));
+            miss(is_run, format!("{ticket} in {version}"));
+        }
+    }
+    End::ALL.iter().for_each(|end| miss(ran.iter().any(|cell| cell.end == Some(*end)), end.to_string()));
+    Way::ALL.iter().for_each(|way| miss(ran.iter().any(|cell| cell.way == Some(*way)), way.to_string()));
+    holes
 }

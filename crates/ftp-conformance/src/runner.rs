@@ -44,6 +44,8 @@ pub struct Record {
     pub task: Task,
     /// What came of it.
     pub verdict: Verdict,
+    /// The last lines of the dialogue.
+    pub transcript: Vec<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -77,8 +79,8 @@ pub async fn run_one(target: &Target, task: Task, options: Options) -> Record {
         Err(stop) => Err(stop),
     };
     let level = requirement(task.case.id()).map_or(Level::Must, |requirement| requirement.level);
-    let verdict = Verdict::of(outcome, level, transcript.tail(TAIL));
-    Record { task, verdict, elapsed: begun.elapsed() }
+    let verdict = Verdict::of(outcome, level);
+    Record { task, verdict, transcript: transcript.tail(TAIL), elapsed: begun.elapsed() }
 }
 
 async fn ask(server: Arc<Server>, task: Task, options: Options, transcript: &Transcript) -> Outcome {

@@ -29,21 +29,19 @@ pub struct Evidence {
     pub expected: String,
     /// What came.
     pub actual: String,
-    /// The last lines of the dialogue.
-    pub transcript: Vec<String>,
 }
 
 impl Verdict {
     /// The verdict on how a case ended, by the level of what it decides.
     #[must_use]
-    pub fn of(outcome: Result<(), Stop>, level: Level, transcript: Vec<String>) -> Self {
+    pub fn of(outcome: Result<(), Stop>, level: Level) -> Self {
         match outcome {
             Ok(()) => Self::Pass,
             Err(Stop::Unsupported(what)) => Self::Unsupported(what),
             Err(Stop::Skipped(what)) => Self::Skipped(what),
             Err(Stop::Broken(what)) => Self::Broken(what),
             Err(Stop::Fails { expected, actual }) => {
-                let evidence = Evidence { expected, actual, transcript };
+                let evidence = Evidence { expected, actual };
                 if level == Level::Must { Self::Fail(evidence) } else { Self::Deviates(evidence) }
             }
         }

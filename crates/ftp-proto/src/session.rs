@@ -57,7 +57,8 @@ pub use action::{
     Action, Algorithm, Create, Credentials, Ending, Format, Inbound, Notice, Outbound, Outgoing, Protection,
     Request, Span, Transferred,
 };
-pub use event::{Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, TlsFacts};
+pub use endpoint::is_out_of_reach;
+pub use event::{Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, Suspect, TlsFacts};
 pub use policy::{Abilities, DataProtection, Plain, Policy, Rights, Switch};
 pub use refusal::Refusal;
 
@@ -195,7 +196,7 @@ impl Session {
             Event::Listening(address) => self.with(|me, core| me.listening(core, address)),
             Event::NoPort => self.with(login::LoggedIn::no_port),
             Event::DataUp => self.with(login::LoggedIn::data_up),
-            Event::DataFailed(fault) => self.with(|me, core| me.data_failed(core, &fault)),
+            Event::DataFailed(fault, suspect) => self.with(|me, core| me.data_failed(core, &fault, suspect)),
             Event::Ended(result) => self.with(|me, core| me.ended(core, &result)),
             Event::Deadline => self.out_of_time(),
             Event::Drain => self.drain(),

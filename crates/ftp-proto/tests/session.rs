@@ -127,11 +127,14 @@ impl Play {
             "listening" => Event::Listening(rest.parse().unwrap()),
             "no-port" => Event::NoPort,
             "up" => Event::DataUp,
-            "nobody" => Event::DataFailed(DataFault::NobodyCame {
-                port: u16::try_from(number(rest)).unwrap(),
-                waited: Duration::from_secs(20),
-                stranger: None,
-            }),
+            "nobody" => Event::DataFailed(
+                DataFault::NobodyCame {
+                    port: u16::try_from(number(rest)).unwrap(),
+                    waited: Duration::from_secs(20),
+                    stranger: None,
+                },
+                Suspect::Unknown,
+            ),
             "ended" => Event::Ended(Ok(Count { file: number(rest), wire: number(rest) })),
             "failed" => Event::Ended(Err(failure(rest))),
             "after" => {

@@ -12,16 +12,19 @@
 //! Not here: what the command line adds, which is in the program.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ftp_proto::value::path::VPath;
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use toml::Spanned;
+
+use crate::announce::Announced;
 
 mod assemble;
 
@@ -64,6 +67,8 @@ pub struct Listen {
     pub explicit: Vec<SocketAddr>,
     /// Addresses for implicit FTPS.
     pub implicit: Vec<SocketAddr>,
+    /// Load balancers whose connections begin with a header of the PROXY protocol, version 1 or 2.
+    pub proxies: Vec<IpNet>,
 }
 
 /// `[tls]`
@@ -74,7 +79,7 @@ pub struct TlsSection {
     pub cert: Option<Spanned<PathBuf>>,
     /// PEM file with the key.
     pub key: Option<Spanned<PathBuf>>,
-    /// What data connections prove by resumption: `off`, `prefer` or `require`.
+    /// What data connections prove by resumption: `off`, `observe`, `prefer` or `require`.
     pub data_session: DataSessionName,
     /// Whether a protected session may move data in clear (PROT C).
     pub clear_data: Toggle,
@@ -88,13 +93,45 @@ pub struct TlsSection {
 pub struct Passive {
     /// The ports, as `LOW-HIGH`.
     pub ports: Spanned<PortRange>,
-    /// The public IPv4 address to announce behind NAT.
-    pub address: Option<Ipv4Addr>,
+    /// What PASV announces behind NAT: an IPv4 address, or a name that is looked up.
+    pub address: Option<AddressName>,
+    /// What it announces to some clients.
+    pub announce: Vec<AnnounceSection>,
+    /// From where data connections may come: `exact`, `prefix` or `resumed`.
+    pub data_peer: DataPeerName,
+    /// Octets of the largest segment of data connections (TCP_MAXSEG).
+    pub data_mss: Option<u32>,
+}
+
+/// `[[passive.announce]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnounceSection {
+    /// A network of clients.
+    pub clients: IpNet,
+    /// What they are told: an IPv4 address, a name, or `local`.
+    pub address: AddressName,
+}
+
+/// What PASV announces, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressName(pub Announced);
+
+impl<'de> Deserialize<'de> for AddressName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 impl Default for Passive {
     fn default() -> Self {
-        Self { ports: Spanned::new(0..0, PortRange(crate::server::PASSIVE_PORTS)), address: None }
+        Self {
+            ports: Spanned::new(0..0, PortRange(crate::server::PASSIVE_PORTS)),
+            address: None,
+            announce: Vec::new(),
+            data_peer: DataPeerName::default(),
+            data_mss: None,
+        }
     }
 }
 
@@ -106,6 +143,8 @@ pub struct PolicySection {
     pub plain: PlainName,
     /// PORT and EPRT; on by default.
     pub active: Option<Toggle>,
+    /// The networks of clients that may use them; all if empty.
+    pub active_clients: Vec<IpNet>,
     /// Text of the greeting.
     pub greeting: Option<String>,
 }
@@ -270,9 +309,13 @@ names! {
     PlainName: "refuse" => ftp_proto::session::Plain::Refuse, "allow" => ftp_proto::session::Plain::Allow;
         default ftp_proto::session::Plain::Refuse, ftp_proto::session::Plain;
     /// `data_session`
-    DataSessionName: "off" => crate::tls::DataSession::Off, "prefer" => crate::tls::DataSession::Prefer,
+    DataSessionName: "off" => crate::tls::DataSession::Off, "observe" => crate::tls::DataSession::Observe, "prefer" => crate::tls::DataSession::Prefer,
         "require" => crate::tls::DataSession::Require;
         default crate::tls::DataSession::Prefer, crate::tls::DataSession;
+    /// `data_peer`
+    DataPeerName: "exact" => crate::ports::DataPeer::Exact, "prefix" => crate::ports::DataPeer::Prefix,
+        "resumed" => crate::ports::DataPeer::Resumed;
+        default crate::ports::DataPeer::Exact, crate::ports::DataPeer;
     /// `durability`
     DurabilityName: "none" => crate::storage::Durability::None, "data" => crate::storage::Durability::Data,
         "full" => crate::storage::Durability::Full;

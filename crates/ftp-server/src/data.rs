@@ -9,7 +9,6 @@
 //! shake hands before they send their command; the 150 never waits for it, because most start on the 150.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
-use crate::ports::Lease;
+use crate::ports::{Arrival, Lease, Origin};
 use crate::tls::{Belongs, Binding, Tls};
 
 pub(crate) mod active;
@@ -91,9 +90,9 @@ pub(crate) enum Channel {
     #[default]
     None,
     Reserved(Lease),
-    Up(TcpStream),
-    Handshaking(Handshake),
-    Secured(io::Result<Box<TlsStream<TcpStream>>>),
+    Up(TcpStream, Origin),
+    Handshaking(Handshake, Origin),
+    Secured(io::Result<Box<TlsStream<TcpStream>>>, Origin),
 }
 
 /// A data connection that is ready for octets.
@@ -106,7 +105,7 @@ pub(crate) enum DataStream {
 impl Channel {
     /// Whether the TCP connection stands.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(self, Self::Up(_) | Self::Handshaking(_) | Self::Secured(_))
+        matches!(self, Self::Up(..) | Self::Handshaking(..) | Self::Secured(..))
     }
 
     /// Takes the next step on its own, if there is one; pending for ever otherwise. Cancel safe.
@@ -116,29 +115,30 @@ impl Channel {
         match (&mut *self, guard) {
             (Self::Reserved(lease), _) => {
                 *self = match lease.accept().await {
-                    Ok(stream) => {
+                    Ok(Arrival { stream, origin }) => {
                         prepare(&stream);
-                        Self::Up(stream)
+                        Self::Up(stream, origin)
                     }
                     Err(_) => Self::None,
                 };
             }
-            (Self::Up(stream), Some(guard)) => {
+            (Self::Up(stream, _), Some(guard)) => {
                 // Readiness alone may be spurious: there has to be an octet, or the end. An error shows when it is used.
                 let _peeked = stream.peek(&mut [0]).await;
                 self.start_handshake(guard);
             }
-            (Self::Handshaking(handshake), _) => {
-                let done = handshake.await;
-                *self = Self::Secured(done.map(Box::new));
+            (Self::Handshaking(handshake, origin), _) => {
+                let (done, origin) = (handshake.await, *origin);
+                *self = Self::Secured(done.map(Box::new), origin);
             }
-            (Self::None | Self::Up(_) | Self::Secured(_), _) => std::future::pending().await,
+            (Self::None | Self::Up(..) | Self::Secured(..), _) => std::future::pending().await,
         }
     }
 
     fn start_handshake(&mut self, guard: &Guard) {
-        if let Self::Up(stream) = std::mem::take(self) {
-            *self = Self::Handshaking(Box::pin(Arc::clone(&guard.tls).data(stream, guard.handshake)));
+        if let Self::Up(stream, origin) = std::mem::take(self) {
+            let handshake = Arc::clone(&guard.tls).data(stream, guard.handshake);
+            *self = Self::Handshaking(Box::pin(handshake), origin);
         }
     }
 
@@ -149,7 +149,9 @@ impl Channel {
         guard: Option<&Guard>,
     ) -> Result<DataStream, Fault> {
         let guard = match (protection, self) {
-            (Protection::Clear, Self::Up(stream)) => return Ok(DataStream::Clear(stream)),
+            (Protection::Clear, Self::Up(stream, Origin::Expected)) => return Ok(DataStream::Clear(stream)),
+            // Without TLS there is nothing to prove it by.
+            (Protection::Clear, Self::Up(_, Origin::Elsewhere)) => return Err(Fault::ForeignSession),
             (Protection::Clear, _) => {
                 return Err(Fault::Handshake(Text::from("PROT was changed during the handshake")));
             }
@@ -158,18 +160,28 @@ impl Channel {
                 guard.ok_or_else(|| Fault::Handshake(Text::from("TLS is not in use")))?
             }
         };
-        if matches!(self, Self::Up(_)) {
+        if matches!(self, Self::Up(..)) {
             self.start_handshake(guard);
         }
-        if let Self::Handshaking(handshake) = self {
-            self = Self::Secured(handshake.await.map(Box::new));
+        if let Self::Handshaking(handshake, origin) = self {
+            self = Self::Secured(handshake.await.map(Box::new), origin);
         }
-        let Self::Secured(done) = self else { return Err(Fault::Broken(Text::from("connection lost"))) };
+        let Self::Secured(done, origin) = self else {
+            return Err(Fault::Broken(Text::from("connection lost")));
+        };
         let stream = done.map_err(|error| Fault::Handshake(Text::clean(error.to_string())))?;
         let resumed = guard.resumed.as_deref();
-        match guard.tls.belongs(stream.get_ref().1, guard.binding, resumed) {
+        match guard.tls.belongs(stream.get_ref().1, guard.binding, resumed, origin) {
             Belongs::Here => Ok(DataStream::Tls(stream)),
             Belongs::Elsewhere => Err(Fault::ForeignSession),
+        }
+    }
+
+    /// Who else came to the passive port.
+    pub(crate) fn stranger(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Self::Reserved(lease) => lease.stranger(),
+            _ => None,
         }
     }
 
@@ -184,12 +196,16 @@ impl Channel {
     }
 }
 
+/// A segment that the peer does not acknowledge for so long ends the connection.
+pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
 /// Options of every data connection.
 pub(crate) fn prepare(stream: &TcpStream) {
     let socket = SockRef::from(stream);
     // Without an option the connection works all the same, only less well.
     let _refused = socket.set_keepalive(true);
     let _refused = socket.set_tcp_nodelay(true);
+    let _refused = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }
 
 /// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.
@@ -207,12 +223,4 @@ pub(crate) fn broken(error: &io::Error) -> Fault {
         return Fault::Truncated;
     }
     Fault::Broken(Text::clean(error.to_string()))
-}
-
-/// The address a passive port is announced with.
-pub(crate) fn announced(lease: &Lease, local: SocketAddr, fixed: Option<std::net::Ipv4Addr>) -> SocketAddr {
-    match (fixed, local) {
-        (Some(fixed), SocketAddr::V4(_)) => SocketAddr::from((fixed, lease.port())),
-        _ => SocketAddr::new(local.ip(), lease.port()),
-    }
 }

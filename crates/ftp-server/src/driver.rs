@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::frame::Frame;
-use ftp_proto::session::{Action, Event, Protection, Session};
+use ftp_proto::session::{Action, Event, Notice, Protection, Session};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -23,9 +23,11 @@ use crate::tls::Binding;
 
 mod control;
 mod execute;
+mod record;
 
 use control::{Control, Turn, Unsecured, Wanted};
 use execute::Done;
+use record::Trace;
 
 /// Work that ends in an event. At most one runs.
 type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -40,6 +42,8 @@ pub(crate) struct Driver {
     /// What the login yielded.
     account: Option<(Account, Option<Seat>)>,
     channel: Channel,
+    /// What is known of it so far.
+    trace: Option<Trace>,
     /// Until when a client is awaited on the passive port, and for how long that was.
     awaiting: Option<(Instant, Duration)>,
     /// What is open for the next transfer.
@@ -104,7 +108,10 @@ async fn until(moment: Option<Instant>) {
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, who: Who, stream: TcpStream, local: std::net::SocketAddr) -> Self {
         let ends = ftp_proto::session::Endpoints { local, peer: who.peer, entrance: who.entrance };
-        let session = Session::new(Arc::clone(&shared.policy), ends, Instant::now());
+        let may_dial = &shared.options.active_clients;
+        let is_listed = may_dial.iter().any(|network| network.contains(&who.peer.ip()));
+        let policy = if may_dial.is_empty() || is_listed { &shared.policy } else { &shared.passive_policy };
+        let session = Session::new(Arc::clone(policy), ends, Instant::now());
         let control = Control::new(stream, shared.options.line_max);
         Self {
             who,
@@ -113,6 +120,7 @@ impl Driver {
             control,
             account: None,
             channel: Channel::None,
+            trace: None,
             awaiting: None,
             origin: None,
             job: None,
@@ -187,7 +195,8 @@ impl Driver {
             Happening::NobodyCame => {
                 let waited = self.awaiting.take().map_or(Duration::ZERO, |(_, waited)| waited);
                 let fault = self.channel.nobody_came(waited);
-                self.handle(Event::DataFailed(fault)).await;
+                let suspect = self.note_missed(&fault);
+                self.handle(Event::DataFailed(fault, suspect)).await;
             }
             Happening::Deadline => self.handle(Event::Deadline).await,
             Happening::Drain => {
@@ -242,6 +251,7 @@ impl Driver {
     async fn look_at_channel(&mut self) {
         if self.awaiting.is_some() && self.channel.is_up() {
             self.awaiting = None;
+            self.note_connected();
             self.handle(Event::DataUp).await;
         }
     }
@@ -283,15 +293,16 @@ impl Driver {
     fn act_at_once(&mut self, action: &Action) {
         match action {
             Action::Reply(reply) => self.control.reply(reply),
-            Action::Notice(notice) => self.shared.observer.notice(self.who, notice),
+            Action::Notice(notice) => {
+                if let Notice::Transfer(transfer) = notice {
+                    self.end_record(transfer);
+                }
+                self.shared.observer.notice(self.who, notice);
+            }
             Action::Abort => {
                 self.stop.send_replace(Go::Stop);
             }
-            Action::DropData => {
-                self.channel = Channel::None;
-                self.awaiting = None;
-                self.origin = None;
-            }
+            Action::DropData => self.drop_data(),
             Action::Close => self.ending = Some(End::Said),
             _ => {}
         }

@@ -1,10 +1,11 @@
 //! What happens, for logs and metrics. Protocol handlers never log: they emit notices, an observer takes them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ftp_proto::reply::Class;
-use ftp_proto::session::{Ending, Entrance};
+use ftp_proto::session::{Ending, Entrance, Suspect};
 
 pub use ftp_proto::session::{Notice, Transferred};
 
@@ -44,10 +45,42 @@ pub enum Incident {
     Opened,
     /// A control connection was turned away: too many.
     TurnedAway,
+    /// A load balancer did not say who the client is.
+    NoIntroduction(String),
+    /// PASV announces an address of a private network to a client outside: told once.
+    PrivateAnnouncement(IpAddr),
+    /// A data connection has come to its end.
+    Data(Record),
     /// The TLS handshake on the control connection failed.
     HandshakeFailed(String),
     /// Octets in clear stood behind AUTH TLS: someone injected commands, or the client is broken.
     Injected,
+}
+
+/// One data connection, from the command that asked for it to its end.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Both ends as they were announced: the server's port, or the client's.
+    pub endpoint: SocketAddr,
+    /// Who connects.
+    pub mode: Mode,
+    /// From the announcement to the connection; `None` if there was none.
+    pub connected: Option<Duration>,
+    /// From the announcement to the end.
+    pub ended: Duration,
+    /// Who else tried to connect.
+    pub stranger: Option<IpAddr>,
+    /// Who seems to be in the way, if it did not come about.
+    pub suspect: Option<Suspect>,
+}
+
+/// Who connects to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The client to the server.
+    Passive,
+    /// The server to the client.
+    Active,
 }
 
 /// Takes notices. It is called on the session's task and must not block.
@@ -90,10 +123,34 @@ impl Observer for Log {
         match incident {
             Incident::Opened => tracing::info!(%session, %peer, entrance = ?who.entrance, "connection"),
             Incident::TurnedAway => tracing::warn!(%peer, "turned away: too many connections"),
+            Incident::NoIntroduction(why) => {
+                tracing::warn!(%peer, why, "connection of a trusted source refused")
+            }
+            Incident::PrivateAnnouncement(address) => tracing::warn!(
+                %session, %peer, %address,
+                "PASV announces a private address to a client outside: set [passive] address, or clients that use PASV cannot transfer"
+            ),
+            Incident::Data(record) => log_data(who, record),
             Incident::HandshakeFailed(why) => tracing::warn!(%session, %peer, why, "tls handshake failed"),
             Incident::Injected => {
                 tracing::warn!(%session, %peer, "octets in clear behind AUTH TLS: session ended")
             }
+        }
+    }
+}
+
+/// One line a data connection: at debug where it came about, as a warning with who is in the way where not.
+fn log_data(who: Who, record: &Record) {
+    let (session, peer) = (who.id, who.peer);
+    let Record { endpoint, mode, connected, ended, stranger, suspect } = record;
+    let (connected, ended) = (connected.map(|time| time.as_secs_f64()), ended.as_secs_f64());
+    let stranger = stranger.map(tracing::field::display);
+    match suspect {
+        None => {
+            tracing::debug!(%session, %peer, %endpoint, ?mode, connected, ended, stranger, "data connection")
+        }
+        Some(suspect) => {
+            tracing::warn!(%session, %peer, %endpoint, ?mode, ended, stranger, ?suspect, "no data connection")
         }
     }
 }

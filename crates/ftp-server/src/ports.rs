@@ -10,20 +10,85 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rand::Rng;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use crate::proxy;
+
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 128;
+
+/// From where a data connection may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DataPeer {
+    /// The address of the control connection.
+    #[default]
+    Exact,
+    /// Its network: /24 of IPv4, /56 of IPv6. For clients behind a pool of addresses.
+    Prefix,
+    /// Any address that proves by TLS that it resumes the control connection's session. Without TLS as `Exact`.
+    Resumed,
+}
+
+impl DataPeer {
+    /// What two addresses have to have in common.
+    fn key(self, address: IpAddr) -> IpAddr {
+        match (self, address) {
+            (Self::Prefix, IpAddr::V4(ip)) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
+            (Self::Prefix, IpAddr::V6(ip)) => IpAddr::V6((u128::from(ip) & !0 << 72).into()),
+            (Self::Exact | Self::Resumed, address) => address,
+        }
+    }
+}
+
+/// What passive ports keep to.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The ports.
+    pub range: RangeInclusive<u16>,
+    /// From where connections may come.
+    pub peer: DataPeer,
+    /// The largest segment of data connections (TCP_MAXSEG); the system's choice if absent.
+    pub mss: Option<u32>,
+    /// Load balancers that say who the client is by the PROXY protocol.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Terms {
+    /// The ports of `range`, and nothing special.
+    #[must_use]
+    pub fn of(range: RangeInclusive<u16>) -> Self {
+        Self { range, peer: DataPeer::default(), mss: None, proxies: Vec::new() }
+    }
+}
 
 /// The passive ports of a server.
 #[derive(Debug)]
 pub struct Ports {
-    range: RangeInclusive<u16>,
+    terms: Terms,
     table: Mutex<Table>,
+}
+
+/// A connection that came to a reserved port.
+#[derive(Debug)]
+pub struct Arrival {
+    /// It.
+    pub stream: TcpStream,
+    /// Whether its address is the one that was expected.
+    pub origin: Origin,
+}
+
+/// From where a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From where it was expected.
+    Expected,
+    /// From elsewhere: it has to prove that it belongs here.
+    Elsewhere,
 }
 
 type Table = HashMap<(IpAddr, u16), Listening>;
@@ -39,7 +104,7 @@ struct Listening {
 /// A reservation as the listening socket sees it.
 #[derive(Debug)]
 struct Claim {
-    client: oneshot::Sender<TcpStream>,
+    client: oneshot::Sender<Arrival>,
     stranger: Arc<OnceLock<IpAddr>>,
 }
 
@@ -49,21 +114,15 @@ pub struct Lease {
     ports: Weak<Ports>,
     key: (IpAddr, u16),
     client: IpAddr,
-    accepted: oneshot::Receiver<TcpStream>,
+    accepted: oneshot::Receiver<Arrival>,
     stranger: Arc<OnceLock<IpAddr>>,
 }
 
 impl Ports {
-    /// The ports of `range`.
+    /// The ports of a server.
     #[must_use]
-    pub fn new(range: RangeInclusive<u16>) -> Arc<Self> {
-        Arc::new(Self { range, table: Mutex::new(HashMap::new()) })
-    }
-
-    /// The range.
-    #[must_use]
-    pub fn range(&self) -> RangeInclusive<u16> {
-        self.range.clone()
+    pub fn new(terms: Terms) -> Arc<Self> {
+        Arc::new(Self { terms, table: Mutex::new(HashMap::new()) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -75,22 +134,26 @@ impl Ports {
     /// by another program. The port listens when this returns.
     #[must_use]
     pub fn reserve(self: &Arc<Self>, local: IpAddr, client: IpAddr) -> Option<Lease> {
-        let count = u32::from(self.range.end() - self.range.start()) + 1;
+        let range = &self.terms.range;
+        let client = self.terms.peer.key(client);
+        let count = u32::from(range.end() - range.start()) + 1;
         let first = rand::rng().random_range(0..count);
         let mut table = self.lock();
         (0..count).find_map(|step| {
             let offset = u16::try_from((first + step) % count).ok()?;
-            let key = (local, self.range.start() + offset);
+            let key = (local, range.start() + offset);
             let (sender, accepted) = oneshot::channel();
             let stranger = Arc::new(OnceLock::new());
             let claim = Claim { client: sender, stranger: Arc::clone(&stranger) };
             match table.get_mut(&key) {
                 Some(listening) if listening.claims.contains_key(&client) => return None,
+                // Whoever comes from elsewhere must have one reservation to prove.
+                Some(_) if self.terms.peer == DataPeer::Resumed => return None,
                 Some(listening) => {
                     listening.claims.insert(client, claim);
                 }
                 None => {
-                    let socket = Arc::new(listen(SocketAddr::new(key.0, key.1)).ok()?);
+                    let socket = Arc::new(listen(SocketAddr::new(key.0, key.1), self.terms.mss).ok()?);
                     let task =
                         tokio::spawn(serve(Arc::downgrade(self), key, Arc::clone(&socket))).abort_handle();
                     table.insert(key, Listening { claims: HashMap::from([(client, claim)]), socket, task });
@@ -106,9 +169,17 @@ impl Ports {
         // A connection to a socket that is closed by now must not use up a reservation of its successor.
         let current = table.get_mut(&key).filter(|listening| Arc::ptr_eq(&listening.socket, listener));
         let Some(listening) = current else { return reset(&stream) };
-        if let Some(claim) = listening.claims.remove(&peer) {
+        if let Some(claim) = listening.claims.remove(&self.terms.peer.key(peer)) {
             // The session may have left meanwhile; then the connection closes with the channel.
-            let _gone = claim.client.send(stream);
+            let _gone = claim.client.send(Arrival { stream, origin: Origin::Expected });
+            return;
+        }
+        if self.terms.peer == DataPeer::Resumed
+            && let Some(only) = listening.claims.keys().next().copied()
+            && let Some(claim) = listening.claims.remove(&only)
+        {
+            let _first = claim.stranger.set(peer);
+            let _gone = claim.client.send(Arrival { stream, origin: Origin::Elsewhere });
             return;
         }
         for claim in listening.claims.values() {
@@ -126,12 +197,16 @@ pub(crate) fn reset(stream: &TcpStream) {
     let _refused = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn listen(address: SocketAddr, mss: Option<u32>) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
+    }
+    if let Some(mss) = mss {
+        // What is accepted here inherits it.
+        socket.set_tcp_mss(mss)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -143,11 +218,26 @@ async fn serve(ports: Weak<Ports>, key: (IpAddr, u16), listener: Arc<TcpListener
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let Some(ports) = ports.upgrade() else { return };
-                ports.deliver(key, &listener, stream, peer.ip().to_canonical());
+                let peer = peer.ip().to_canonical();
+                if proxy::is_trusted(&ports.terms.proxies, peer) {
+                    tokio::spawn(introduce(ports, key, Arc::clone(&listener), stream));
+                } else {
+                    ports.deliver(key, &listener, stream, peer);
+                }
             }
             // Out of descriptors, or a connection that was gone again: the next one may work.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
+    }
+}
+
+/// A connection of a load balancer, which says whose it is.
+async fn introduce(ports: Arc<Ports>, key: (IpAddr, u16), listener: Arc<TcpListener>, mut stream: TcpStream) {
+    match proxy::read(&mut stream).await {
+        Ok(Some((client, _))) => ports.deliver(key, &listener, stream, client.ip()),
+        // A health check, or something that is no proxy.
+        Ok(None) => {}
+        Err(error) => tracing::warn!(port = key.1, %error, "data connection of a trusted source refused"),
     }
 }
 
@@ -168,7 +258,7 @@ impl Lease {
     ///
     /// # Errors
     /// If the port was taken away.
-    pub async fn accept(&mut self) -> std::io::Result<TcpStream> {
+    pub async fn accept(&mut self) -> std::io::Result<Arrival> {
         (&mut self.accepted).await.map_err(|_| std::io::ErrorKind::ConnectionAborted.into())
     }
 }
@@ -208,7 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_is_shared_between_addresses_and_not_within_one() {
-        let ports = Ports::new(45_901..=45_902);
+        let ports = Ports::new(Terms::of(45_901..=45_902));
         let first = ports.reserve(HOME, HOME).unwrap();
         let second = ports.reserve(HOME, HOME).unwrap();
         assert_ne!(first.port(), second.port());
@@ -220,7 +310,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_is_reset_and_uses_up_nothing() {
-        let ports = Ports::new(45_903..=45_903);
+        let ports = Ports::new(Terms::of(45_903..=45_903));
         let mut lease = ports.reserve(HOME, other(2)).unwrap();
         let mut stranger = TcpStream::connect((HOME, lease.port())).await.unwrap();
         let error = stranger.read_u8().await.unwrap_err();
@@ -229,14 +319,14 @@ mod tests {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind((other(2), 0).into()).unwrap();
         let _client = socket.connect((HOME, lease.port()).into()).await.unwrap();
-        assert_eq!(lease.accept().await.unwrap().peer_addr().unwrap().ip(), other(2));
+        assert_eq!(lease.accept().await.unwrap().stream.peer_addr().unwrap().ip(), other(2));
         drop(lease);
         assert!(TcpStream::connect((HOME, 45_903)).await.is_err(), "the port is closed with its lease");
     }
 
     #[tokio::test]
     async fn a_connection_to_an_earlier_socket_uses_up_nothing() {
-        let ports = Ports::new(45_904..=45_904);
+        let ports = Ports::new(Terms::of(45_904..=45_904));
         let earlier = ports.reserve(HOME, HOME).unwrap();
         let old = Arc::clone(&ports.lock().get(&(HOME, 45_904)).unwrap().socket);
         drop(earlier);
@@ -250,6 +340,40 @@ mod tests {
         assert_eq!(mine.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
         let client = TcpStream::connect((HOME, 45_904)).await.unwrap();
         let accepted = lease.accept().await.unwrap();
-        assert_eq!(accepted.peer_addr().unwrap(), client.local_addr().unwrap());
+        assert_eq!(accepted.stream.peer_addr().unwrap(), client.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_pool_of_addresses_is_one_client_by_prefix_and_has_to_prove_itself_by_resumption() {
+        let socket = || tokio::net::TcpSocket::new_v4().unwrap();
+        for (peer, port, origin) in
+            [(DataPeer::Prefix, 45_905, Origin::Expected), (DataPeer::Resumed, 45_906, Origin::Elsewhere)]
+        {
+            let ports = Ports::new(Terms { peer, ..Terms::of(port..=port) });
+            let mut lease = ports.reserve(HOME, other(2)).unwrap();
+            assert!(
+                peer == DataPeer::Prefix || ports.reserve(HOME, other(9)).is_none(),
+                "one reservation a port"
+            );
+            let from_the_pool = socket();
+            from_the_pool.bind((other(77), 0).into()).unwrap();
+            let _client = from_the_pool.connect((HOME, port).into()).await.unwrap();
+            assert_eq!(lease.accept().await.unwrap().origin, origin);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_load_balancer_says_who_comes() {
+        use tokio::io::AsyncWriteExt;
+        let proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        let ports = Ports::new(Terms { proxies, ..Terms::of(45_907..=45_907) });
+        let client: IpAddr = "192.0.2.7".parse().unwrap();
+        let mut lease = ports.reserve(HOME, client).unwrap();
+        let mut through = TcpStream::connect((HOME, 45_907)).await.unwrap();
+        through.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 5555 45907\r\ndata").await.unwrap();
+        let mut arrived = lease.accept().await.unwrap().stream;
+        let mut data = [0; 4];
+        arrived.read_exact(&mut data).await.unwrap();
+        assert_eq!(&data, b"data");
     }
 }

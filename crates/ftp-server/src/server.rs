@@ -1,19 +1,22 @@
 //! A server: what it is made of, its listeners, and its end.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::session::{Abilities, Entrance, Plain, Policy, Switch};
+use ipnet::IpNet;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::announce::{Announcer, Rule};
 use crate::auth::Authenticator;
 use crate::auth::throttle::Throttle;
+use crate::health::{Health, Report};
 use crate::observe::{Log, Observer};
-use crate::ports::Ports;
+use crate::ports::{DataPeer, Ports, Terms};
 use crate::tls::Tls;
 
 mod accept;
@@ -51,8 +54,16 @@ pub struct Options {
     pub drain: Duration,
     /// How long the first failed login waits for its answer; the next ones wait longer.
     pub login_delay: Duration,
-    /// The address that 227 announces; that of the control connection if absent.
-    pub passive_address: Option<Ipv4Addr>,
+    /// What 227 announces, by the client's network; the address of the control connection where no rule applies.
+    pub announce: Vec<Rule>,
+    /// From where data connections may come.
+    pub data_peer: DataPeer,
+    /// The largest segment of data connections, in octets (TCP_MAXSEG): a cure for paths that drop big packets.
+    pub data_mss: Option<u32>,
+    /// The clients that may use active mode, where the policy permits it; all if empty.
+    pub active_clients: Vec<IpNet>,
+    /// Load balancers whose connections begin with a header of the PROXY protocol.
+    pub proxies: Vec<IpNet>,
 }
 
 impl Default for Options {
@@ -64,7 +75,11 @@ impl Default for Options {
             handshake: Duration::from_secs(30),
             drain: Duration::from_secs(30),
             login_delay: Duration::from_secs(1),
-            passive_address: None,
+            announce: Vec::new(),
+            data_peer: DataPeer::default(),
+            data_mss: None,
+            active_clients: Vec::new(),
+            proxies: Vec::new(),
         }
     }
 }
@@ -72,6 +87,10 @@ impl Default for Options {
 /// What all sessions of a server share.
 pub(crate) struct Shared {
     pub(crate) policy: Arc<Policy>,
+    /// The same for clients that may not use active mode.
+    pub(crate) passive_policy: Arc<Policy>,
+    pub(crate) announcer: Announcer,
+    pub(crate) health: Arc<Health>,
     pub(crate) options: Options,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) ports: Arc<Ports>,
@@ -167,12 +186,22 @@ impl Builder {
             let listener = accept::listen(*address).map_err(|error| ServeError::Bind(*address, error))?;
             listeners.push((listener, *entrance));
         }
+        let terms = Terms {
+            range: self.ports.clone(),
+            peer: self.options.data_peer,
+            mss: self.options.data_mss,
+            proxies: self.options.proxies.clone(),
+        };
+        let passive_policy = Arc::new(Policy { active: Switch::Off, ..self.policy.clone() });
         let shared = Shared {
             policy: Arc::new(self.policy),
+            passive_policy,
+            announcer: Announcer::new(self.options.announce.clone()),
+            health: Arc::new(Health::new(self.ports)),
             throttle: Throttle::new(self.options.login_delay, Duration::from_secs(600)),
             options: self.options,
             tls: self.tls,
-            ports: Ports::new(self.ports),
+            ports: Ports::new(terms),
             authenticator: self.authenticator,
             observer: self.observer,
             limits: limits::Register::new(self.limits),
@@ -208,9 +237,27 @@ impl Server {
         self.listeners.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
     }
 
+    /// A view of the health of data connections, for as long as wanted.
+    #[must_use]
+    pub fn doctor(&self) -> Doctor {
+        Doctor(Arc::clone(&self.shared.health))
+    }
+
     /// Serves until `stop` completes. Then transfers that run may end, new commands get 421, and after
     /// [`Options::drain`] whatever is left is cut off.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         accept::serve(self.shared, self.listeners, stop).await;
+    }
+}
+
+/// Tells of the health of data connections while the server runs.
+#[derive(Debug, Clone)]
+pub struct Doctor(Arc<Health>);
+
+impl Doctor {
+    /// What is known now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.0.report()
     }
 }

@@ -24,6 +24,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::ports::Origin;
+
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -37,6 +39,8 @@ pub enum TlsError {
 pub enum DataSession {
     /// Nothing; tickets are not looked at.
     Off,
+    /// Nothing, but what `Require` would refuse goes into the log: to see before it is switched on.
+    Observe,
     /// A ticket of another control session is refused; none is needed.
     #[default]
     Prefer,
@@ -165,21 +169,42 @@ impl Tls {
 
     /// Whether a data connection may serve a control connection: `own` is its binding, `resumed` the one that it
     /// was itself resumed from.
-    pub(crate) fn belongs(&self, data: &ServerConnection, own: Binding, resumed: Option<&[u8]>) -> Belongs {
+    ///
+    /// One from another address than was expected has to prove it, whatever is demanded of others.
+    pub(crate) fn belongs(
+        &self,
+        data: &ServerConnection,
+        own: Binding,
+        resumed: Option<&[u8]>,
+        origin: Origin,
+    ) -> Belongs {
         let shown = data.received_resumption_data();
-        let known = shown.is_some() && (shown == Some(&own.0) || shown == resumed);
+        let shows = if shown.is_some() && (shown == Some(&own.0) || shown == resumed) {
+            Belongs::Here
+        } else {
+            Belongs::Elsewhere
+        };
+        let verdict = self.judge(data, shows);
+        if verdict == Belongs::Elsewhere && self.data_session == DataSession::Observe {
+            tracing::info!("a data connection does not resume its control session; observed only");
+        }
+        match (origin, self.data_session) {
+            (Origin::Elsewhere, _) if shows == Belongs::Elsewhere => Belongs::Elsewhere,
+            (_, DataSession::Off | DataSession::Observe) => Belongs::Here,
+            (_, DataSession::Prefer | DataSession::Require) => verdict,
+        }
+    }
+
+    /// The verdict on a data connection whose ticket `shows` where it belongs.
+    fn judge(&self, data: &ServerConnection, shows: Belongs) -> Belongs {
         let is_tls12 = data.protocol_version() == Some(ProtocolVersion::TLSv1_2);
         match (self.data_session, data.handshake_kind()) {
-            (DataSession::Off, _) => Belongs::Here,
             // rustls carries no binding in TLS 1.2: all that is known is that the client holds a session of ours.
-            (DataSession::Prefer | DataSession::Require, Some(HandshakeKind::Resumed)) if is_tls12 => {
-                Belongs::Here
-            }
+            (_, Some(HandshakeKind::Resumed)) if is_tls12 => Belongs::Here,
             (DataSession::Prefer, Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest)) => {
                 Belongs::Here
             }
-            _ if known => Belongs::Here,
-            _ => Belongs::Elsewhere,
+            _ => shows,
         }
     }
 }

@@ -336,14 +336,18 @@ impl Peer {
     /// # Errors
     /// [`Stop::Skipped`] if the server has no TLS.
     pub async fn protect(&mut self) -> Result<(), Stop> {
-        if self.context.cell.security != Security::Explicit {
-            return Ok(());
+        match self.context.cell.security {
+            Security::Plain => return Ok(()),
+            Security::Explicit => {
+                let reply = self.command("AUTH TLS").await?;
+                if reply.code != 234 {
+                    return Err(Stop::Skipped(format!("AUTH TLS: {}", reply.show())));
+                }
+                self.secure().await?;
+            }
+            // As clients do, although data are thought to be protected from the start: some servers need to be told.
+            Security::Implicit => {}
         }
-        let reply = self.command("AUTH TLS").await?;
-        if reply.code != 234 {
-            return Err(Stop::Skipped(format!("AUTH TLS: {}", reply.show())));
-        }
-        self.secure().await?;
         self.expect("PBSZ 0", &[200]).await?;
         self.expect("PROT P", &[200]).await?;
         self.protected = Protected::Yes;

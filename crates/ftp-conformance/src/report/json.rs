@@ -68,7 +68,7 @@ fn row(record: &Record) -> Row<'_> {
         expected: evidence.map(|evidence| evidence.expected.as_str()),
         actual: evidence.map(|evidence| evidence.actual.as_str()),
         remark: record.verdict.remark(),
-        transcript: evidence.map(|evidence| evidence.transcript.as_slice()).unwrap_or_default(),
+        transcript: if evidence.is_some() { &record.transcript } else { &[] },
     }
 }
 

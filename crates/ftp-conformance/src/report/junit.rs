@@ -24,7 +24,7 @@ pub fn report(target: &str, records: &[Record]) -> Result<String, String> {
                 Verdict::Fail(evidence) | Verdict::Deviates(evidence) => {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                     status.set_message(format!("expected {}, actual {}", evidence.expected, evidence.actual));
-                    status.set_description(evidence.transcript.join("\n"));
+                    status.set_description(record.transcript.join("\n"));
                     status
                 }
                 Verdict::Broken(why) => {

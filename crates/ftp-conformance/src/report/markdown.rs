@@ -24,7 +24,7 @@ pub fn report(target: &str, records: &[Record]) -> String {
             summary.level,
             evidence.expected,
             evidence.actual,
-            evidence.transcript.join("\n")
+            summary.worst_record().map(|record| record.transcript.join("\n")).unwrap_or_default()
         );
     }
     let _infallible =

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::clause::{Level, requirement};
-use crate::report::{Summary, summaries, tallies};
+use crate::report::{Summary, WORDS, holes, summaries, tallies};
 use crate::runner::Record;
 use crate::verdict::Verdict;
 
@@ -79,7 +79,7 @@ fn explain(summary: &Summary<'_>, out: &mut String) {
         Verdict::Fail(evidence) | Verdict::Deviates(evidence) | Verdict::Known(evidence, _) => {
             let _infallible =
                 writeln!(out, "    expected  {}\n    actual    {}", evidence.expected, evidence.actual);
-            for line in &evidence.transcript {
+            for line in summary.worst_record().iter().flat_map(|record| &record.transcript) {
                 let _infallible = writeln!(out, "      {line}");
             }
         }
@@ -108,7 +108,10 @@ fn table(records: &[Record], out: &mut String) {
         let _infallible = writeln!(out, "{rfc:<54} {}", row.join(" "));
     }
     let count = |word: &str| records.iter().filter(|record| record.verdict.word() == word).count();
-    let words = ["pass", "fail", "deviates", "known", "unsupported", "skipped", "broken"];
-    let counts: Vec<String> = words.iter().map(|word| format!("{} {word}", count(word))).collect();
+    let counts: Vec<String> = WORDS.iter().map(|word| format!("{} {word}", count(word))).collect();
     let _infallible = writeln!(out, "\n{} cells: {}", records.len(), counts.join(", "));
+    let holes = holes(records);
+    if !holes.is_empty() {
+        let _infallible = writeln!(out, "cells that no case was run in: {}", holes.join(", "));
+    }
 }

@@ -38,6 +38,7 @@ async fn hello_before_or_after(context: Context) -> Outcome {
     peer.expect("RETR f", &[150, 125]).await?;
     let mut data = Vec::new();
     let _end = context.in_time(wire.read_to_end(&mut data)).await?;
+    drop(wire);
     peer.expect_reply(&[226, 250]).await?;
     match data == b"either way" {
         true => Ok(()),

@@ -1,6 +1,7 @@
 //! TLS sessions and their reuse, REIN and CCC, certificates of both kinds of connection (RFC 4217 §5, §10.2, §13,
 //! §15).
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncReadExt;
 
 use crate::axes::{Ticket, Way};
@@ -187,24 +188,25 @@ async fn server_is_server(context: Context) -> Outcome {
     must!(data == b"the server shakes as a server", "the file", String::from_utf8_lossy(&data))
 }
 
-/// The TLS of one data connection, after a listing has come over it.
-async fn listed(peer: &mut Peer) -> Result<Wire, Stop> {
+/// The certificates that the server shows on the data connection of a listing.
+async fn listed(peer: &mut Peer) -> Result<Vec<CertificateDer<'static>>, Stop> {
     let setup = peer.set_up().await?;
     peer.expect("LIST", &[150, 125]).await?;
     let mut wire = peer.meet(setup).await?;
     let mut data = Vec::new();
     let read = peer.context.in_time(wire.read_to_end(&mut data)).await?;
     read.map_err(|error| Stop::fails("a clean end of the data", error.to_string()))?;
+    let Wire::Tls(stream) = wire else { return Err(Stop::Broken("not in TLS".to_owned())) };
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    drop(stream);
     peer.expect_reply(&[226, 250]).await?;
-    Ok(wire)
+    Ok(shown)
 }
 
 async fn same_certificate(context: Context) -> Outcome {
     let mut peer = context.login().await?;
     peer.tickets.show(Show::Nothing);
-    let wire = listed(&mut peer).await?;
-    let Wire::Tls(stream) = wire else { return Err(Stop::Broken("not in TLS".to_owned())) };
-    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let shown = listed(&mut peer).await?;
     must!(
         shown.first() == peer.certificates().first() && !shown.is_empty(),
         "the certificate of the control connection",

@@ -147,7 +147,7 @@ async fn usable_before_login(context: Context) -> Outcome {
 
 async fn pass_after_login(context: Context) -> Outcome {
     let mut peer = context.login().await?;
-    peer.expect("PASS x", &[503, 202, 230]).await?;
+    peer.expect("PASS x", &[503, 202, 230, 530]).await?;
     peer.expect("PWD", &[257]).await.map(drop)
 }
 

@@ -140,7 +140,9 @@ fn free_port(home: IpAddr) -> Result<u16, String> {
 fn enclosed(script: &str) -> Command {
     if is_root() {
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]);
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c"]);
+        // The shell stays as the first process: some servers cannot be that, because orphans come to it.
+        command.arg(format!("{script}; true"));
         return command;
     }
     let mut command = Command::new("sh");

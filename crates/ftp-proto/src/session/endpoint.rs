@@ -130,6 +130,7 @@ impl LoggedIn {
         let Work::Opening(announce) = self.work else { return };
         self.work = Work::Idle;
         self.endpoint = Endpoint::Passive;
+        self.announced = Some(address);
         let reply = match (announce, address) {
             (Announce::Pasv, SocketAddr::V4(address)) => payload::passive(address),
             (Announce::Epsv, address) => payload::extended_passive(address.port()),
@@ -169,6 +170,16 @@ impl LoggedIn {
             _ => {}
         }
     }
+}
+
+/// Whether a client at `peer` cannot reach `announced`, which is an address of a private network (RFC 1918).
+#[must_use]
+pub fn is_out_of_reach(announced: SocketAddr, peer: IpAddr) -> bool {
+    let is_private = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(_) => false,
+    };
+    is_private(announced.ip()) && peer.is_ipv4() && !is_private(peer)
 }
 
 /// 522 with the family that this control connection can use (RFC 2428 §2).

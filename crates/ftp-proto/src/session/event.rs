@@ -33,7 +33,7 @@ pub enum Event<'a> {
     /// connection stands, with the right peer.
     DataUp,
     /// The same, but there is no data connection.
-    DataFailed(DataFault),
+    DataFailed(DataFault, Suspect),
     /// Answer to [`Action::Send`](super::Action::Send) and [`Action::Receive`](super::Action::Receive), also after
     /// [`Action::Abort`](super::Action::Abort).
     Ended(Result<Count, Failure>),
@@ -110,6 +110,20 @@ pub struct Count {
     pub file: u64,
     /// Octets on the data connection, without TLS.
     pub wire: u64,
+}
+
+/// Who seems to be in the way of data connections, as far as a server can tell from all that it has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Suspect {
+    /// Too little was seen to tell.
+    #[default]
+    Unknown,
+    /// Data connections of other clients come about: something at this client.
+    Client,
+    /// None ever did, of several clients: something at this server.
+    Server,
+    /// Ports of this interval never work, others do.
+    Ports(u16, u16),
 }
 
 /// Why no data connection came about.

@@ -7,6 +7,7 @@ use crate::listing::{mlsx, unix};
 use crate::reply::payload::HashReply;
 use crate::reply::{Code, Reply, payload};
 use crate::session::action::{Action, Algorithm, Notice, Protection, Request, Span};
+use crate::session::endpoint::is_out_of_reach;
 use crate::session::event::Answer;
 use crate::session::login::LoggedIn;
 use crate::session::policy::{Abilities, Rights, Switch};
@@ -225,6 +226,15 @@ impl LoggedIn {
         let transfer =
             self.transfer_status(core.now).unwrap_or_else(|| "No transfer in progress.".to_owned());
         lines.push(Text::from(transfer));
+        if let Some(announced) = self.announced {
+            let beyond = if is_out_of_reach(announced, core.ends.peer.ip()) {
+                ", an address that cannot be reached from yours: use EPSV, and tell the operator to set the public address"
+            } else {
+                ""
+            };
+            lines.push(Text::from(format!("Last passive port: {announced}{beyond}.")));
+        }
+        lines.extend(self.last.clone());
         lines
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What exists only after login lives in [`LoggedIn`], so that REIN and AUTH cannot forget to clear any of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::command::Command;
 use crate::reply::Code;
@@ -68,6 +68,10 @@ pub(super) struct LoggedIn {
     pub(super) endpoint: Endpoint,
     pub(super) setup: Setup,
     pub(super) work: Work,
+    /// How the last passive port was announced.
+    pub(super) announced: Option<SocketAddr>,
+    /// The last transfer and its final reply, for STAT.
+    pub(super) last: Option<Text>,
     /// What RNFR named, if it was the last command.
     pub(super) rename_from: Option<VPath>,
 }
@@ -84,6 +88,8 @@ impl LoggedIn {
             endpoint: Endpoint::None,
             setup: Setup::Any,
             work: Work::Idle,
+            announced: None,
+            last: None,
             rename_from: None,
         }
     }

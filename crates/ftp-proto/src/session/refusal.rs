@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::reply::{Code, Reply};
-use crate::session::event::{DataFault, Failure, Fault, Left};
+use crate::session::event::{DataFault, Failure, Fault, Left, Suspect};
 use crate::value::path::{PathError, VPath};
 use crate::value::text::Text;
 use crate::verb::Verb;
@@ -115,35 +115,60 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-/// The 425 for a data connection that did not come about.
+/// The 425 for a data connection that did not come about: what, why, and who has to do something about it.
 pub(super) fn no_data_connection(
-    fault: &DataFault,
+    (fault, suspect): (&DataFault, Suspect),
     verb: Verb,
     client: std::net::IpAddr,
     ports: &str,
 ) -> Reply {
-    let nothing = left(Left::Nothing, verb);
     let text = match fault {
         DataFault::NobodyCame { stranger: Some(stranger), .. } => format!(
-            "Data connection came from {stranger} but the session is from {client} (NAT pool?); refused. {nothing}"
+            "Data connection came from {stranger} but the session is from {client} (NAT pool?); refused."
         ),
         DataFault::NobodyCame { port, waited, stranger: None } => format!(
-            "No data connection on port {port} within {} from {client}: a firewall probably blocks TCP {ports}. {nothing}",
-            seconds(*waited)
+            "No data connection on port {port} within {} from {client}: {}.",
+            seconds(*waited),
+            blocked(suspect, ports)
         ),
-        DataFault::Refused(address) => format!(
-            "Cannot connect to {address}: refused. Active mode needs inbound access to you; use EPSV or PASV. {nothing}"
-        ),
-        DataFault::TimedOut(address, waited) => format!(
-            "Cannot connect to {address}: timed out after {}. Active mode needs inbound access to you; use EPSV or PASV. {nothing}",
-            seconds(*waited)
-        ),
-        DataFault::Unreachable(address, why) => format!(
-            "Cannot connect to {address}: {why}. Active mode needs inbound access to you; use EPSV or PASV. {nothing}"
-        ),
-        DataFault::Lost => format!("The data connection was closed before the transfer began. {nothing}"),
+        DataFault::Refused(address) => format!("Cannot connect to {address}: refused. {}", inbound(suspect)),
+        DataFault::TimedOut(address, waited) => {
+            format!("Cannot connect to {address}: timed out after {}. {}", seconds(*waited), inbound(suspect))
+        }
+        DataFault::Unreachable(address, why) => {
+            format!("Cannot connect to {address}: {why}. {}", inbound(suspect))
+        }
+        DataFault::Lost => "The data connection was closed before the transfer began.".to_owned(),
     };
-    Reply::line(Code::NO_DATA_CONNECTION, text)
+    Reply::line(Code::NO_DATA_CONNECTION, format!("{text} {}", left(Left::Nothing, verb)))
+}
+
+/// Where passive mode is blocked.
+fn blocked(suspect: Suspect, ports: &str) -> String {
+    match suspect {
+        Suspect::Unknown => format!("a firewall probably blocks TCP {ports}"),
+        Suspect::Client => format!(
+            "other clients get through, so a firewall on your side probably blocks TCP {ports} outbound"
+        ),
+        Suspect::Server => format!(
+            "no client gets through, so this server's firewall or port forward lacks TCP {ports}; tell its operator"
+        ),
+        Suspect::Ports(low, high) => format!(
+            "ports {low}-{high} never work and others do, so a firewall or port forward leaves them out of {ports}"
+        ),
+    }
+}
+
+/// Where active mode is blocked.
+fn inbound(suspect: Suspect) -> &'static str {
+    match suspect {
+        Suspect::Unknown | Suspect::Client | Suspect::Ports(..) => {
+            "Active mode needs inbound access to you; use EPSV or PASV."
+        }
+        Suspect::Server => {
+            "Active mode works with no client, so this server may not connect out; use EPSV or PASV."
+        }
+    }
 }
 
 /// The final reply for a transfer that failed after its 150.
@@ -165,6 +190,14 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
             Code::TRANSFER_ABORTED,
             format!(
                 "Data connection ended after {moved} octets without TLS close_notify, so the file may be cut short."
+            ),
+        ),
+        // Connected, and nothing gets through: what carries the handshake and drops the data.
+        Fault::Stalled(time) if moved == 0 => (
+            Code::TRANSFER_ABORTED,
+            format!(
+                "The data connection was made and no octet moved for {}: something on the way probably drops the data (content filter, or packets too big for the path).",
+                seconds(*time)
             ),
         ),
         Fault::Stalled(time) => (
@@ -199,12 +232,21 @@ mod tests {
     #[test]
     fn a_blocked_range_is_named_with_its_remedy() {
         let fault = DataFault::NobodyCame { port: 40_123, waited: Duration::from_secs(20), stranger: None };
-        let reply = no_data_connection(&fault, Verb::Stor, "198.51.100.2".parse().unwrap(), "40000-50000");
+        let text = |suspect| {
+            let client = "198.51.100.2".parse().unwrap();
+            let reply = no_data_connection((&fault, suspect), Verb::Stor, client, "40000-50000");
+            String::from_utf8_lossy(reply.text()).into_owned()
+        };
         assert_eq!(
-            String::from_utf8_lossy(reply.text()),
+            text(Suspect::Unknown),
             "No data connection on port 40123 within 20 s from 198.51.100.2: a firewall probably blocks TCP \
              40000-50000. Nothing was written."
         );
+        assert!(text(Suspect::Client).contains("a firewall on your side"));
+        assert!(
+            text(Suspect::Server).contains("this server's firewall or port forward lacks TCP 40000-50000")
+        );
+        assert!(text(Suspect::Ports(45_000, 50_000)).contains("ports 45000-50000 never work and others do"));
     }
 
     #[test]

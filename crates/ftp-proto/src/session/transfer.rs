@@ -19,13 +19,14 @@ use crate::session::action::{
     Action, Create, Format, Inbound, Notice, Outbound, Outgoing, Request, Span, Transferred,
 };
 use crate::session::endpoint::{Announce, Endpoint};
-use crate::session::event::{Answer, Count, DataFault, Failure};
+use crate::session::event::{Answer, Count, DataFault, Failure, Suspect};
 use crate::session::inspect::Ask;
 use crate::session::login::LoggedIn;
 use crate::session::policy::{Abilities, Rights};
 use crate::session::refusal::{self, Refusal};
 use crate::session::settings::Restart;
 use crate::value::path::{PathArg, VPath};
+use crate::value::text::Text;
 use crate::value::transfer::Mode;
 use crate::verb::Verb;
 
@@ -248,11 +249,11 @@ impl LoggedIn {
         });
     }
 
-    pub(super) fn data_failed(&mut self, core: &mut Core, fault: &DataFault) {
+    pub(super) fn data_failed(&mut self, core: &mut Core, fault: &DataFault, suspect: Suspect) {
         let Work::Transfer(transfer) = &self.work else { return };
         if transfer.stage == Progress::Connecting {
             let reply = refusal::no_data_connection(
-                fault,
+                (fault, suspect),
                 transfer.verb,
                 core.ends.peer.ip(),
                 &core.policy.passive_ports,
@@ -285,6 +286,10 @@ impl LoggedIn {
         self.endpoint = Endpoint::None;
         self.settings.declared = None;
         core.since = core.now;
+        let (word, code) = (transfer.verb.spec().word, reply.code().number());
+        let said =
+            [format!("Last transfer: {word} {}: {code} ", transfer.path).as_bytes(), reply.text()].concat();
+        self.last = Some(Text::clean(said));
         core.push(Action::DropData);
         core.notice(Notice::Transfer(Transferred {
             verb: transfer.verb,

@@ -144,7 +144,7 @@ impl Driver {
             Owed::Listening if good => Event::Listening("192.0.2.1:40000".parse().unwrap()),
             Owed::Listening => Event::NoPort,
             Owed::DataUp if good => Event::DataUp,
-            Owed::DataUp => Event::DataFailed(DataFault::Lost),
+            Owed::DataUp => Event::DataFailed(DataFault::Lost, Suspect::Unknown),
             Owed::Ended if good => Event::Ended(Ok(Count::default())),
             Owed::Ended => {
                 let fault = Fault::Broken(Text::from("reset"));

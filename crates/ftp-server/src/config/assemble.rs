@@ -9,6 +9,7 @@ use ftp_proto::value::text::Text;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::announce::Rule;
 use crate::auth::{Account, Transport, User, Users};
 use crate::config::{Config, Toggle, UserSection, line_of, seconds};
 use crate::server::{Limits, Options};
@@ -111,8 +112,24 @@ impl Config {
             handshake: Duration::from_secs(self.limits.handshake),
             drain: Duration::from_secs(self.limits.drain),
             login_delay: seconds(self.limits.login_delay),
-            passive_address: self.passive.address,
+            announce: self.announcements(),
+            data_peer: self.passive.data_peer.0,
+            data_mss: self.passive.data_mss,
+            active_clients: self.policy.active_clients.clone(),
+            proxies: self.listen.proxies.clone(),
         }
+    }
+
+    /// What PASV announces: to some networks first, then to everyone.
+    fn announcements(&self) -> Vec<Rule> {
+        let some = self
+            .passive
+            .announce
+            .iter()
+            .map(|section| Rule { clients: Some(section.clients), address: section.address.0.clone() });
+        let all =
+            self.passive.address.iter().map(|address| Rule { clients: None, address: address.0.clone() });
+        some.chain(all).collect()
     }
 
     /// Numbers of sessions.

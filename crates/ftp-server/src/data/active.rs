@@ -6,14 +6,23 @@ use std::time::Duration;
 
 use ftp_proto::session::DataFault;
 use ftp_proto::value::text::Text;
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::data::prepare;
 
 /// Connects from `local` to `to`, with a time limit of its own: the kernel's is over two minutes.
-pub(crate) async fn dial(local: IpAddr, to: SocketAddr, within: Duration) -> Result<TcpStream, DataFault> {
+pub(crate) async fn dial(
+    local: IpAddr,
+    to: SocketAddr,
+    mss: Option<u32>,
+    within: Duration,
+) -> Result<TcpStream, DataFault> {
     let connecting = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if let Some(mss) = mss {
+            SockRef::from(&socket).set_tcp_mss(mss)?;
+        }
         socket.bind((local, 0).into())?;
         socket.connect(to).await
     };

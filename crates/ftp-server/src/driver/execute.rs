@@ -1,5 +1,6 @@
 //! What each action of a session does.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,8 +15,10 @@ use tokio::sync::watch;
 
 use crate::auth::{Account, Attempt};
 use crate::data::send::{Listing, Origin, send};
-use crate::data::{Channel, DataStream, Go, Guard, Stop, active, announced, digest, receive, stopped};
+use crate::data::{Channel, DataStream, Go, Guard, Stop, active, digest, receive, stopped};
 use crate::driver::Driver;
+use crate::observe::Mode;
+use crate::ports;
 use crate::server::limits::Seat;
 use crate::storage::{Entries, Storage};
 
@@ -44,9 +47,10 @@ impl Driver {
                 self.look_at_channel().await;
             }
             Action::Dial(to, within) => {
-                let local = self.local.ip();
+                let (local, mss) = (self.local.ip(), self.shared.options.data_mss);
+                self.begin_record(to, Mode::Active);
                 self.job =
-                    Some(Box::pin(async move { Done::Dialled(active::dial(local, to, within).await) }));
+                    Some(Box::pin(async move { Done::Dialled(active::dial(local, to, mss, within).await) }));
             }
             Action::Send(plan) => self.send(&plan),
             Action::Receive(plan) => self.receive(plan),
@@ -79,10 +83,14 @@ impl Driver {
                 self.handle(Event::Stored(answer)).await;
             }
             Done::Dialled(Ok(stream)) => {
-                self.channel = Channel::Up(stream);
+                self.channel = Channel::Up(stream, ports::Origin::Expected);
+                self.note_connected();
                 self.handle(Event::DataUp).await;
             }
-            Done::Dialled(Err(fault)) => self.handle(Event::DataFailed(fault)).await,
+            Done::Dialled(Err(fault)) => {
+                let suspect = self.note_missed(&fault);
+                self.handle(Event::DataFailed(fault, suspect)).await;
+            }
             Done::Ended(result) => self.handle(Event::Ended(result)).await,
         }
     }
@@ -114,7 +122,9 @@ impl Driver {
         self.channel = Channel::None;
         match self.shared.ports.reserve(self.local.ip(), self.peer()) {
             Some(lease) => {
-                let address = announced(&lease, self.local, self.shared.options.passive_address);
+                let ip = self.shared.announcer.address(self.peer(), self.local).await;
+                let address = SocketAddr::new(ip, lease.port());
+                self.begin_record(address, Mode::Passive);
                 self.channel = Channel::Reserved(lease);
                 self.handle(Event::Listening(address)).await;
             }

@@ -14,12 +14,16 @@ use tokio::task::JoinSet;
 
 use crate::driver::Driver;
 use crate::observe::{Incident, SessionId, Who};
+use crate::proxy;
 use crate::server::Shared;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 1024;
 /// After so long without an octet the kernel asks whether the client is still there.
 const KEEPALIVE: Duration = Duration::from_secs(45);
+
+/// How long a segment of the control connection may stay unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
@@ -68,8 +72,7 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                let who = Who { id: SessionId::next(), peer, entrance };
-                sessions.spawn(greet(Arc::clone(&shared), who, stream, drain.clone()));
+                sessions.spawn(meet(Arc::clone(&shared), entrance, peer, stream, drain.clone()));
             }
             // Out of descriptors, or a connection that was gone again: the next one may work.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -79,14 +82,47 @@ async fn accept(
     while sessions.join_next().await.is_some() {}
 }
 
-async fn greet(shared: Arc<Shared>, who: Who, stream: TcpStream, drain: watch::Receiver<bool>) {
+/// Finds out who comes: a load balancer says it.
+async fn meet(
+    shared: Arc<Shared>,
+    entrance: Entrance,
+    peer: SocketAddr,
+    mut stream: TcpStream,
+    drain: watch::Receiver<bool>,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let peer = if proxy::is_trusted(&shared.options.proxies, peer.ip()) {
+        match proxy::read(&mut stream).await {
+            Ok(Some((client, _))) => client,
+            // A health check of the load balancer.
+            Ok(None) => return,
+            Err(error) => {
+                let who = Who { id: SessionId::next(), peer, entrance };
+                return shared.observer.incident(who, &Incident::NoIntroduction(error.to_string()));
+            }
+        }
+    } else {
+        peer
+    };
+    let who = Who { id: SessionId::next(), peer, entrance };
+    greet(shared, who, stream, local, drain).await;
+}
+
+async fn greet(
+    shared: Arc<Shared>,
+    who: Who,
+    stream: TcpStream,
+    local: SocketAddr,
+    drain: watch::Receiver<bool>,
+) {
     let socket = SockRef::from(&stream);
     // Without an option the session works all the same, only less well.
     let _refused = socket.set_tcp_nodelay(true);
     let _refused =
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE));
+    // A reply that is not acknowledged for so long has lost its client: a NAT on the way has forgotten it.
+    let _refused = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
     // Telnet's urgent data are read where they stand (RFC 959 §4.1.3).
     let _refused = socket.set_out_of_band_inline(true);
     let Some(_seat) = shared.limits.sit(who.peer.ip()) else {

@@ -53,6 +53,7 @@ async fn all_sent(context: Context) -> Outcome {
     let mut data = Vec::new();
     let read = context.in_time(wire.read_to_end(&mut data)).await?;
     read.map_err(|error| Stop::fails("a clean end of the data", error.to_string()))?;
+    drop(wire);
     peer.expect_reply(&[226, 250]).await?;
     same(&content, &context.seen(data))
 }
@@ -142,6 +143,7 @@ async fn connect_before_or_after(context: Context) -> Outcome {
     let mut wire = peer.meet(crate::peer::data::Setup::Connected(stream)).await?;
     let mut data = Vec::new();
     let _end = context.in_time(wire.read_to_end(&mut data)).await?;
+    drop(wire);
     peer.expect_reply(&[226, 250]).await?;
     same(b"either order", &data)
 }
@@ -155,6 +157,8 @@ async fn opening_code(context: Context) -> Outcome {
     }
     let mut wire = peer.meet(setup).await?;
     let _end = context.in_time(wire.read_to_end(&mut Vec::new())).await?;
+    // Some servers wait for the client's close.
+    drop(wire);
     peer.expect_reply(&[226, 250]).await.map(drop)
 }
 
@@ -190,6 +194,7 @@ async fn one_at_a_time(context: Context) -> Outcome {
     let mut wire = peer.meet(setup).await?;
     let mut data = Vec::new();
     let _end = context.in_time(wire.read_to_end(&mut data)).await?;
+    drop(wire);
     same(&content, &context.seen(data))?;
     peer.expect_reply(&[226, 250, 425, 450, 503]).await?;
     peer.expect_reply(&[226, 250, 425, 450, 503]).await.map(drop)

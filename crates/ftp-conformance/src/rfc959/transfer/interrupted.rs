@@ -112,6 +112,7 @@ async fn quit_in_transfer(context: Context) -> Outcome {
     let mut wire = peer.meet(setup).await?;
     let mut data = Vec::new();
     let _end = context.in_time(wire.read_to_end(&mut data)).await?;
+    drop(wire);
     same(&content, &data)?;
     peer.expect_reply(&[226, 250]).await?;
     peer.expect_reply(&[221]).await?;

@@ -75,7 +75,7 @@ fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String
         site.write(&name, &text)?;
         scripts.push(format!(
             "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && \
-             mount -t tmpfs none /etc/pam.d && cp {pam} /etc/pam.d/vsftpd-suite && exec {program} {conf}",
+             mount -t tmpfs none /etc/pam.d && cp {pam} /etc/pam.d/vsftpd-suite && {program} {conf}",
             passwd = site.shown("passwd"),
             shadow = site.shown("shadow"),
             pam = site.shown("pam"),
@@ -101,14 +101,14 @@ fn proftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Strin
     let common = format!(
         "  PassivePorts 40000 50000\n  MaxLoginAttempts 3\n  DefaultRoot ~\n  RequireValidShell off\n  AuthUserFile {users}\n\
          \x20 AuthOrder mod_auth_file.c\n  AllowOverwrite on\n  AllowStoreRestart on\n  AllowRetrieveRestart on\n\
-         \x20 TimeoutNoTransfer 120\n  Umask 022\n  UseReverseDNS off\n  TLSEngine on\n  TLSRSACertificateFile {pem}\n\
+         \x20 TimeoutNoTransfer 120\n  Umask 022\n  TLSEngine on\n  TLSRSACertificateFile {pem}\n\
          \x20 TLSRSACertificateKeyFile {pem}\n  TLSProtocol TLSv1.2 TLSv1.3\n  TLSVerifyClient off\n  TLSRequired {strict}\n",
         users = site.shown("users"),
         pem = site.shown("tls.pem"),
         strict = if site.is_strict() { "on" } else { "off" },
     );
     let mut text = format!(
-        "ModulePath {modules}\nLoadModule mod_tls.c\nServerType standalone\nUseIPv6 on\nUser nobody\nGroup nogroup\n\
+        "ModulePath {modules}\nLoadModule mod_tls.c\nServerType standalone\nUseIPv6 on\nUseReverseDNS off\nUser nobody\nGroup nogroup\n\
          DefaultServer off\nPort 0\nPidFile {pid}\nScoreboardFile {board}\nDelayTable none\nWtmpLog off\nTransferLog none\n\
          SystemLog {log}\nMaxInstances 200\nServerIdent on \"ready\"\n",
         modules = modules.unwrap_or_default().display(),
@@ -126,7 +126,7 @@ fn proftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Strin
         );
     }
     site.write("proftpd.conf", &text)?;
-    Ok(vec![format!("exec {} --nodaemon --quiet --config {}", program.display(), site.shown("proftpd.conf"))])
+    Ok(vec![format!("{} --nodaemon --quiet --config {}", program.display(), site.shown("proftpd.conf"))])
 }
 
 fn pure_ftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
@@ -150,7 +150,7 @@ fn pure_ftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
         .iter()
         .map(|listener| {
             format!(
-                "exec {} -l puredb:{} -E -H -A -u 1 -C 0 -c 500 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}",
+                "{} -l puredb:{} -E -H -A -u 1 -c 500 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}",
                 program.display(),
                 site.shown("pure.pdb"),
                 listener.address.ip(),
@@ -167,7 +167,6 @@ fn pyftpdlib(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
     let mut script = format!(
         "from pyftpdlib.authorizers import DummyAuthorizer\nfrom pyftpdlib.handlers import TLS_FTPHandler\n\
          from pyftpdlib.servers import FTPServer\nimport os\n\
-         if os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid({NOBODY})\n    os.setuid({NOBODY})\n\
          users = DummyAuthorizer()\nclass Handler(TLS_FTPHandler):\n    authorizer = users\n    certfile = {:?}\n\
          \x20   passive_ports = range(40000, 50001)\n    banner = 'ready'\n    tls_control_required = {strict}\n\
          \x20   tls_data_required = {strict}\nloop = None\n",
@@ -186,9 +185,14 @@ fn pyftpdlib(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
             "server = FTPServer(('{ip}', {port}), Handler, ioloop=loop)\nloop = server.ioloop"
         );
     }
-    script += "server.max_cons = 1000\nserver.serve_forever(handle_exit=False)\n";
+    // Its own modules may lie where `nobody` cannot read: it becomes that when everything is loaded.
+    let _infallible = write!(
+        script,
+        "import encodings.idna\nif os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid({NOBODY})\n    os.setuid({NOBODY})\n\
+         server.max_cons = 1000\nserver.serve_forever(handle_exit=False)\n"
+    );
     site.write("server.py", &script)?;
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(site.path("tls.pem"), open).map_err(|error| error.to_string())?;
-    Ok(vec![format!("exec {} {}", python.display(), site.shown("server.py"))])
+    Ok(vec![format!("{} {}", python.display(), site.shown("server.py"))])
 }

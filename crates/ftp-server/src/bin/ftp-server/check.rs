@@ -7,7 +7,8 @@ use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
 
 use crate::cli::CheckArgs;
-use crate::serve::{hint, read_settings};
+use crate::serve::hint;
+use crate::settings::read_settings;
 
 /// `ftp-server check`: 0 if the configuration can be served, 1 if not.
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
@@ -40,10 +41,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         word(config.tls.clear_data == Toggle::On, "refused", "allowed")
     );
     println!("passive ports {} have to be open", config.passive.ports.get_ref());
-    match config.passive.address {
-        Some(address) => println!("PASV announces {address}"),
-        None => println!("PASV announces the address that the client connected to"),
-    }
+    println!("PASV announces {}", settings.announced());
     println!("uploads count as stored when: {:?}", config.storage.durability.0);
     config.host.iter().for_each(|host| println!("host {}", host.get_ref().name.get_ref()));
     for user in &config.user {

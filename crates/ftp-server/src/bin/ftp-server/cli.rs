@@ -1,9 +1,10 @@
 //! The command line. Its words are scripted by others: they stay.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ftp_server::announce::Announced;
 use ftp_server::config::PortRange;
 
 /// FTP, explicit and implicit FTPS server that never leaves a broken file behind.
@@ -17,9 +18,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve a folder, or what a configuration says
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Say what a configuration means and what is wrong with it
     Check(CheckArgs),
+    /// Ask the running server which data connections fail, for whom, and what to do
+    Doctor(DoctorArgs),
     /// Read a password and print the argon2id string for the configuration
     HashPassword,
 }
@@ -29,6 +32,13 @@ pub(crate) struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The socket that the server was given by --doctor [default: doctor.sock in its state folder]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// `refuse` or `allow`.
@@ -101,9 +111,9 @@ pub(crate) struct ServeArgs {
     /// Ports of passive mode [default: 40000-50000]
     #[arg(long, value_name = "LOW-HIGH")]
     pub(crate) passive_ports: Option<PortRange>,
-    /// Public IPv4 address to announce for passive mode, behind NAT
-    #[arg(long, value_name = "IP")]
-    pub(crate) passive_address: Option<Ipv4Addr>,
+    /// What PASV announces behind NAT: the public IPv4 address, or a name that is looked up
+    #[arg(long, value_name = "IP|NAME")]
+    pub(crate) passive_address: Option<Announced>,
     /// Whether active mode is taken [default: on]
     #[arg(long, value_enum)]
     pub(crate) active: Option<Active>,
@@ -113,6 +123,9 @@ pub(crate) struct ServeArgs {
     /// Key of the certificate
     #[arg(long, value_name = "PEM", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
+    /// Socket for `ftp-server doctor` [default: doctor.sock in the state folder]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) doctor: Option<PathBuf>,
     /// Form of the log, which goes to standard error; RUST_LOG sets its level
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log: LogFormat,

@@ -1,4 +1,4 @@
-//! The daemon: `ftp-server serve`, `check`, `hash-password`.
+//! The daemon: `ftp-server serve`, `check`, `doctor`, `hash-password`.
 
 use std::process::ExitCode;
 
@@ -6,9 +6,11 @@ use clap::Parser;
 
 mod check;
 mod cli;
+mod doctor;
 mod hash;
 mod identity;
 mod serve;
+mod settings;
 
 use cli::{Cli, Command};
 
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::serve(&args),
         Command::Check(args) => check::check(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::HashPassword => hash::hash_password(),
     };
     match result {

@@ -2,23 +2,23 @@
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use ftp_server::auth::{Account, Attempt, Authenticator, Denied, Rights, Users};
-use ftp_server::config::{Config, Problem, Toggle, read_certificate};
+use ftp_server::auth::{Account, Attempt, Authenticator, Denied, Users};
+use ftp_server::config::read_certificate;
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
-use ftp_server::storage::LocalStorage;
 use ftp_server::tls::Tls;
 use ftp_server::{Builder, Server};
 use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Active, LogFormat, NamedPassword, Plain, ServeArgs};
-use crate::identity;
+use crate::cli::{LogFormat, NamedPassword, ServeArgs};
+use crate::settings::{Settings, read_settings};
+use crate::{doctor, identity};
 
 /// The ports of the four profiles: the standard ones need privilege, the others do not.
 const EXPLICIT: [u16; 2] = [21, 3021];
@@ -35,81 +35,6 @@ impl Authenticator for CurrentUsers {
     async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
         let users = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         users.authenticate(attempt).await
-    }
-}
-
-/// A configuration and the text it came from.
-pub(crate) struct Settings {
-    pub(crate) config: Config,
-    pub(crate) text: String,
-    file: Option<PathBuf>,
-}
-
-pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, String> {
-    let Some(file) = file else {
-        return Ok(Settings { config: Config::default(), text: String::new(), file: None });
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let config = Config::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(Settings { config, text, file: Some(file.to_owned()) })
-}
-
-impl Settings {
-    /// What the command line says comes on top.
-    fn overlay(&mut self, args: &ServeArgs) {
-        let config = &mut self.config;
-        if !args.explicit.is_empty() || !args.implicit.is_empty() {
-            config.listen.explicit.clone_from(&args.explicit);
-            config.listen.implicit.clone_from(&args.implicit);
-        }
-        if let Some(plain) = args.plain {
-            config.policy.plain.0 =
-                if plain == Plain::Allow { PlainLogins::Allow } else { PlainLogins::Refuse };
-        }
-        if let Some(ports) = &args.passive_ports {
-            *config.passive.ports.get_mut() = ports.clone();
-        }
-        config.passive.address = args.passive_address.or(config.passive.address);
-        if let Some(active) = args.active {
-            config.policy.active = Some(if active == Active::On { Toggle::On } else { Toggle::Off });
-        }
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.file.as_ref().map_or_else(|| "command line".to_owned(), |file| file.display().to_string())
-    }
-
-    /// Reads the certificates of the server and of its hosts, and uses them from now on.
-    fn certify(&self, tls: &Tls, files: &(PathBuf, PathBuf)) -> Result<(), String> {
-        let hosts = self.config.host_identities(&self.text).map_err(|problems| self.all(&problems))?;
-        tls.replace(read_certificate(&files.0, &files.1)?, hosts).map_err(|error| error.to_string())
-    }
-
-    /// Every problem on a line of its own.
-    fn all(&self, problems: &[Problem]) -> String {
-        let lines: Vec<String> =
-            problems.iter().map(|problem| format!("{}: {problem}", self.name())).collect();
-        lines.join("\n")
-    }
-
-    /// The accounts of the file and of the command line, and the folders to sweep.
-    fn users(
-        &self,
-        root: Option<&Path>,
-        named: &[NamedPassword],
-    ) -> Result<(Users, Vec<LocalStorage>), String> {
-        let (mut users, mut folders) =
-            self.config.users(&self.text).map_err(|problems| self.all(&problems))?;
-        if let Some(root) = root {
-            let folder = LocalStorage::new(root, self.config.storage())
-                .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
-            for user in named {
-                let account = Account::new(Rights::ALL, Arc::new(folder.clone()));
-                users = users.with(&user.name, &user.password, account).map_err(|error| error.to_string())?;
-            }
-            folders.push(folder);
-        }
-        Ok((users, folders))
     }
 }
 
@@ -211,6 +136,9 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     }
     let server = bind(&plan.settings, &users, &tls).await?;
     announce(args, &plan, &server, &fingerprint);
+    say_what_shares_the_range(&plan.settings.config.passive.ports.get_ref().0);
+    let told = plan.settings.announced();
+    tokio::spawn(doctor::answer(doctor::socket(args.doctor.as_deref())?, server.doctor(), told));
     tokio::spawn(async move {
         for folder in folders {
             match folder.sweep().await {
@@ -284,6 +212,22 @@ pub(crate) fn hint(error: &ServeError) -> String {
             format!("{error}: [listen] explicit = [\"0.0.0.0:21\"], or --explicit 0.0.0.0:3021")
         }
         other => other.to_string(),
+    }
+}
+
+/// Says if the system takes ports of the range for connections of its own.
+fn say_what_shares_the_range(range: &std::ops::RangeInclusive<u16>) {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
+    let text = read("ip_local_port_range");
+    let mut ends = text.split_whitespace().filter_map(|end| end.parse::<u16>().ok());
+    let (Some(low), Some(high)) = (ends.next(), ends.next()) else { return };
+    if low <= *range.end() && high >= *range.start() && read("ip_local_reserved_ports").trim().is_empty() {
+        tracing::info!(
+            "the system may take passive ports for connections of its own ({low}-{high}); those are passed over. \
+             sysctl net.ipv4.ip_local_reserved_ports={}-{} keeps all of them free",
+            range.start(),
+            range.end()
+        );
     }
 }
 

@@ -1,0 +1,185 @@
+//! `ftp-server doctor`: asks the running server, over a socket of the file system, how its data connections do.
+//!
+//! The server answers each connection with one text and closes. Who may ask is who may use the socket: its folder is
+//! closed to others.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use ftp_server::health::{Client, Report, Tally};
+use ftp_server::proto::session::Suspect;
+use ftp_server::server::Doctor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixListener;
+
+use crate::cli::DoctorArgs;
+use crate::identity::state_folder;
+
+/// Clients that are listed at most.
+const CLIENTS_SHOWN: usize = 20;
+/// What the first line begins with where nothing is wrong.
+const HEALTHY: &str = "healthy";
+
+/// Where the socket is, if the command line does not say.
+pub(crate) fn socket(given: Option<&Path>) -> Result<PathBuf, String> {
+    match given {
+        Some(path) => Ok(path.to_owned()),
+        None => state_folder().map(|folder| folder.join("doctor.sock")),
+    }
+}
+
+/// Answers whoever asks, until the server ends; without a socket the server works all the same.
+pub(crate) async fn answer(path: PathBuf, doctor: Doctor, announced: String) {
+    if let Some(folder) = path.parent() {
+        // What cannot be made is told by the bind.
+        let _there = std::fs::create_dir_all(folder);
+    }
+    // A socket that nobody listens at is left from an earlier run.
+    if UnixStream::connect(&path).is_err() {
+        let _gone = std::fs::remove_file(&path);
+    }
+    let listener = match UnixListener::bind(&path) {
+        Ok(listener) => listener,
+        Err(error) => {
+            return tracing::warn!(path = %path.display(), %error, "`ftp-server doctor` will not find this server");
+        }
+    };
+    loop {
+        match listener.accept().await {
+            Ok((mut stream, _)) => {
+                let text = tell(&doctor.report(), &announced);
+                // Who asked may have left.
+                let _gone = stream.write_all(text.as_bytes()).await;
+            }
+            Err(error) => tracing::warn!(%error, "`ftp-server doctor` could not be answered"),
+        }
+    }
+}
+
+/// `ftp-server doctor`: 0 if nothing is wrong, 1 if something is.
+pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitCode, String> {
+    let path = socket(args.socket.as_deref())?;
+    let mut stream = UnixStream::connect(&path).map_err(|error| {
+        format!(
+            "no server answers at {}: {error}. Is it running, and as this user? --socket names another",
+            path.display()
+        )
+    })?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    print!("{text}");
+    Ok(if text.starts_with(HEALTHY) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is known, for a person.
+fn tell(report: &Report, announced: &str) -> String {
+    let wrong = diagnosis(report);
+    let mut out = match wrong.is_empty() {
+        true => format!("{HEALTHY}: nothing is known to be in the way of data connections\n"),
+        false => "trouble:\n".to_owned(),
+    };
+    for line in &wrong {
+        let _infallible = writeln!(out, "  - {line}");
+    }
+    let (low, high) = (report.range.start(), report.range.end());
+    let _infallible = writeln!(
+        out,
+        "\nup for            {} s\npassive ports     {low}-{high}, {}\nPASV announces    {announced}\nactive mode       {}",
+        report.age.as_secs(),
+        counted(report.passive),
+        counted(report.active)
+    );
+    if !report.clients.is_empty() {
+        out.push_str("\nclients with trouble, the latest first:\n");
+    }
+    for (address, client, suspect) in report.clients.iter().take(CLIENTS_SHOWN) {
+        let _infallible = writeln!(
+            out,
+            "  {address}: passive {}, active {}; {}\n    {}",
+            counted(client.passive),
+            counted(client.active),
+            blame(client, *suspect),
+            client.trouble.as_deref().unwrap_or_default()
+        );
+    }
+    out
+}
+
+fn counted(tally: Tally) -> String {
+    format!("{} came about, {} did not", tally.good, tally.bad)
+}
+
+/// What is wrong with the server's own side.
+fn diagnosis(report: &Report) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let missed: Vec<&(IpAddr, Client, Suspect)> =
+        report.clients.iter().filter(|(_, client, _)| client.passive.bad > 0).collect();
+    let (low, high) = (report.range.start(), report.range.end());
+    if report.passive.good == 0 && missed.len() > 1 {
+        wrong.push(format!(
+            "no client ever reached a passive port: open TCP {low}-{high} inbound in this server's firewall, and forward \
+             exactly these ports where there is NAT"
+        ));
+    }
+    for (from, to) in &report.holes {
+        wrong.push(format!(
+            "ports {from}-{to} never work and others do: they are missing in a firewall rule or port forward"
+        ));
+    }
+    if report.active.good == 0
+        && report.clients.iter().filter(|(_, client, _)| client.active.bad > 0).count() > 1
+    {
+        wrong.push(
+            "no client was ever reached in active mode: this server may not be allowed to connect out"
+                .to_owned(),
+        );
+    }
+    for (address, client, suspect) in &report.clients {
+        if *suspect == Suspect::Client || client.stranger.is_some() || client.silent > 1 {
+            wrong.push(format!("{address}: {}", blame(client, *suspect)));
+        }
+    }
+    wrong
+}
+
+/// Who has to do something for a client.
+fn blame(client: &Client, suspect: Suspect) -> String {
+    match (client.stranger, suspect) {
+        (Some(stranger), _) => format!(
+            "its data connections come from {stranger}: a pool of NAT addresses; data_peer = \"prefix\" or \"resumed\" takes them"
+        ),
+        (None, Suspect::Client) if client.passive.bad > 0 => "a firewall on its side blocks the passive ports".to_owned(),
+        (None, Suspect::Client) => "it cannot be reached in active mode: it should use passive mode".to_owned(),
+        (None, Suspect::Server) => "as every client: look at this server's firewall".to_owned(),
+        (None, Suspect::Ports(low, high)) => format!("ports {low}-{high} are not open"),
+        (None, Suspect::Unknown) if client.silent > 1 => {
+            "connected and nothing moves: a content filter, or packets too big for the path (try data_mss = 1200)".to_owned()
+        }
+        (None, Suspect::Unknown) => "too little is known".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_trouble_says_so() {
+        let report = Report {
+            range: 40_000..=50_000,
+            passive: Tally { good: 3, bad: 0 },
+            active: Tally::default(),
+            holes: Vec::new(),
+            clients: Vec::new(),
+            age: std::time::Duration::from_secs(9),
+        };
+        let text = tell(&report, "203.0.113.5");
+        assert!(text.starts_with(HEALTHY) && text.contains("40000-50000, 3 came about"), "{text}");
+        let text = tell(&Report { holes: vec![(45_000, 50_000)], ..report }, "203.0.113.5");
+        assert!(text.starts_with("trouble:\n  - ports 45000-50000 never work"), "{text}");
+    }
+}

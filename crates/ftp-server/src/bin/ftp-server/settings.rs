@@ -1,0 +1,104 @@
+//! What is served: the configuration file, and the command line on top of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ftp_server::announce::Announced;
+use ftp_server::auth::{Account, Rights, Users};
+use ftp_server::config::{AddressName, Config, Problem, Toggle, read_certificate};
+use ftp_server::proto::session::Plain as PlainLogins;
+use ftp_server::storage::LocalStorage;
+use ftp_server::tls::Tls;
+
+use crate::cli::{Active, NamedPassword, Plain, ServeArgs};
+
+/// A configuration and the text it came from.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) text: String,
+    pub(crate) file: Option<PathBuf>,
+}
+
+pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, String> {
+    let Some(file) = file else {
+        return Ok(Settings { config: Config::default(), text: String::new(), file: None });
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let config = Config::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Settings { config, text, file: Some(file.to_owned()) })
+}
+
+impl Settings {
+    /// What the command line says comes on top.
+    pub(crate) fn overlay(&mut self, args: &ServeArgs) {
+        let config = &mut self.config;
+        if !args.explicit.is_empty() || !args.implicit.is_empty() {
+            config.listen.explicit.clone_from(&args.explicit);
+            config.listen.implicit.clone_from(&args.implicit);
+        }
+        if let Some(plain) = args.plain {
+            config.policy.plain.0 =
+                if plain == Plain::Allow { PlainLogins::Allow } else { PlainLogins::Refuse };
+        }
+        if let Some(ports) = &args.passive_ports {
+            *config.passive.ports.get_mut() = ports.clone();
+        }
+        if let Some(address) = &args.passive_address {
+            config.passive.address = Some(AddressName(address.clone()));
+        }
+        if let Some(active) = args.active {
+            config.policy.active = Some(if active == Active::On { Toggle::On } else { Toggle::Off });
+        }
+    }
+
+    /// What PASV announces, in words.
+    pub(crate) fn announced(&self) -> String {
+        let passive = &self.config.passive;
+        let words = |address: &AddressName| match &address.0 {
+            Announced::Local => "the address that the client connected to".to_owned(),
+            Announced::Fixed(address) => address.to_string(),
+            Announced::Name(name) => format!("the address of {name}"),
+        };
+        let some =
+            passive.announce.iter().map(|rule| format!("{} to {}", words(&rule.address), rule.clients));
+        let all = passive.address.as_ref().map_or_else(|| words(&AddressName(Announced::Local)), words);
+        some.chain([all]).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "command line".to_owned(), |file| file.display().to_string())
+    }
+
+    /// Reads the certificates of the server and of its hosts, and uses them from now on.
+    pub(crate) fn certify(&self, tls: &Tls, files: &(PathBuf, PathBuf)) -> Result<(), String> {
+        let hosts = self.config.host_identities(&self.text).map_err(|problems| self.all(&problems))?;
+        tls.replace(read_certificate(&files.0, &files.1)?, hosts).map_err(|error| error.to_string())
+    }
+
+    /// Every problem on a line of its own.
+    fn all(&self, problems: &[Problem]) -> String {
+        let lines: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {problem}", self.name())).collect();
+        lines.join("\n")
+    }
+
+    /// The accounts of the file and of the command line, and the folders to sweep.
+    pub(crate) fn users(
+        &self,
+        root: Option<&Path>,
+        named: &[NamedPassword],
+    ) -> Result<(Users, Vec<LocalStorage>), String> {
+        let (mut users, mut folders) =
+            self.config.users(&self.text).map_err(|problems| self.all(&problems))?;
+        if let Some(root) = root {
+            let folder = LocalStorage::new(root, self.config.storage())
+                .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
+            for user in named {
+                let account = Account::new(Rights::ALL, Arc::new(folder.clone()));
+                users = users.with(&user.name, &user.password, account).map_err(|error| error.to_string())?;
+            }
+            folders.push(folder);
+        }
+        Ok((users, folders))
+    }
+}

@@ -1,0 +1,111 @@
+//! Each data connection is one record: how it was announced, when it came, how it ended. It feeds the log, the health of
+//! the server, and what the reply says of the cause.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use ftp_proto::reply::Class;
+use ftp_proto::session::{DataFault, Suspect, Transferred, is_out_of_reach};
+
+use crate::data::Channel;
+use crate::driver::Driver;
+use crate::health::{Moved, Outcome};
+use crate::observe::{Incident, Mode, Record};
+
+/// A record under way.
+#[derive(Debug)]
+pub(super) struct Trace {
+    begun: Instant,
+    record: Record,
+}
+
+impl Driver {
+    /// A port was announced, by the server or by the client.
+    pub(super) fn begin_record(&mut self, endpoint: SocketAddr, mode: Mode) {
+        let record = Record {
+            endpoint,
+            mode,
+            connected: None,
+            ended: std::time::Duration::ZERO,
+            stranger: None,
+            suspect: None,
+        };
+        self.trace = Some(Trace { begun: Instant::now(), record });
+        if mode == Mode::Passive {
+            self.warn_of_private(endpoint);
+        }
+    }
+
+    /// Says once in a server's life that clients outside are told an address that they cannot reach.
+    fn warn_of_private(&self, announced: SocketAddr) {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if is_out_of_reach(announced, self.peer()) && !TOLD.swap(true, Ordering::Relaxed) {
+            self.shared.observer.incident(self.who, &Incident::PrivateAnnouncement(announced.ip()));
+        }
+    }
+
+    /// The data connection stands.
+    pub(super) fn note_connected(&mut self) {
+        let stranger = self.channel.stranger();
+        let Some(trace) = &mut self.trace else { return };
+        trace.record.connected = Some(trace.begun.elapsed());
+        trace.record.stranger = stranger;
+        let (port, mode) = (trace.record.endpoint.port(), trace.record.mode);
+        match mode {
+            Mode::Passive => self.shared.health.passive(self.peer(), port, Outcome::Good, stranger),
+            Mode::Active => self.shared.health.active(self.peer(), Outcome::Good),
+        };
+    }
+
+    /// It did not come about; who seems to be in the way.
+    pub(super) fn note_missed(&mut self, fault: &DataFault) -> Suspect {
+        let client = self.peer();
+        let suspect = match fault {
+            DataFault::NobodyCame { port, stranger, .. } => {
+                self.shared.health.passive(client, *port, Outcome::Bad, *stranger)
+            }
+            DataFault::Refused(_) | DataFault::TimedOut(..) | DataFault::Unreachable(..) => {
+                self.shared.health.active(client, Outcome::Bad)
+            }
+            DataFault::Lost => Suspect::Unknown,
+        };
+        let stranger = match fault {
+            DataFault::NobodyCame { stranger, .. } => *stranger,
+            _ => None,
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.record.stranger = stranger;
+            trace.record.suspect = Some(suspect);
+        }
+        suspect
+    }
+
+    /// The transfer is over, one way or the other.
+    pub(super) fn end_record(&mut self, transfer: &Transferred) {
+        let connected = match self.trace.take() {
+            Some(Trace { begun, mut record }) => {
+                record.ended = begun.elapsed();
+                let connected = record.connected.is_some();
+                self.shared.observer.incident(self.who, &Incident::Data(record));
+                connected
+            }
+            None => false,
+        };
+        if transfer.reply.code().class() != Class::Completion {
+            let silent = connected && transfer.octets == 0;
+            let moved = if silent { Moved::Nothing } else { Moved::Otherwise };
+            let said = String::from_utf8_lossy(transfer.reply.text()).into_owned();
+            let said = format!("{} {said}", transfer.reply.code().number());
+            self.shared.health.trouble(self.peer(), said, moved);
+        }
+    }
+
+    /// Gives up what was set up for a transfer.
+    pub(super) fn drop_data(&mut self) {
+        self.channel = Channel::None;
+        self.awaiting = None;
+        self.origin = None;
+        self.trace = None;
+    }
+}
