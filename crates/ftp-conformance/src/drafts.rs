@@ -186,8 +186,9 @@ async fn mfmt(context: Context) -> Outcome {
 }
 
 async fn mfmt_wrong(context: Context) -> Outcome {
-    let mut peer = context.login().await?;
+    let mut peer = context.scratch().await?;
     feature(&mut peer, "MFMT").await?;
+    peer.put("f", b"x").await?;
     for time in ["20010229000000", "20021301000000", "20020717250000", "2002"] {
         peer.expect(&format!("MFMT {time} f"), &[501]).await?;
     }
@@ -237,7 +238,7 @@ async fn csid(context: Context) -> Outcome {
     let mut peer = context.login().await?;
     feature(&mut peer, "CSID").await?;
     let reply = peer.expect("CSID Name=suite; Version=1;", &[200]).await?;
-    must!(reply.text().contains("Name="), "200 with Name=", reply.show())
+    must!(reply.text().to_ascii_lowercase().contains("name="), "200 with Name=", reply.show())
 }
 
 /// MODE Z; the case ends if it is not there.

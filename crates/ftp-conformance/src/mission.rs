@@ -94,7 +94,7 @@ async fn active_unreachable(context: Context) -> Outcome {
     }
     let mut reply = peer.command("LIST").await?;
     if reply.code == 150 {
-        reply = peer.reply().await?;
+        reply = peer.late_reply().await?;
     }
     if reply.code != 425 {
         return Err(Stop::fails("425", reply.show()));
@@ -108,8 +108,8 @@ async fn active_unreachable(context: Context) -> Outcome {
 async fn unconnected(peer: &mut Peer, name: &str) -> Result<crate::peer::Reply, Stop> {
     peer.passive().await?;
     peer.send(&format!("STOR {name}")).await?;
-    let reply = peer.reply().await?;
-    if reply.code == 150 { peer.reply().await } else { Ok(reply) }
+    let reply = peer.late_reply().await?;
+    if reply.code == 150 { peer.late_reply().await } else { Ok(reply) }
 }
 
 async fn no_connection_new(context: Context) -> Outcome {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::case::{Case, Need, Outcome, Stop};
 use crate::clause::{Level, requirement};
 use crate::context::Context;
+use crate::peer::control::DATA_WAIT;
 use crate::peer::fault::Fault;
 use crate::peer::transcript::Transcript;
 use crate::plan::Task;
@@ -95,7 +96,7 @@ async fn ask(server: Arc<Server>, task: Task, options: Options, transcript: &Tra
     };
     let running = tokio::spawn((task.case.run)(context));
     let aborter = running.abort_handle();
-    match tokio::time::timeout(options.timeout * CASE_FACTOR, running).await {
+    match tokio::time::timeout((options.timeout * CASE_FACTOR).max(DATA_WAIT * 2), running).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => Err(Stop::Broken(format!("the case did not end: {error}"))),
         Err(_) => {

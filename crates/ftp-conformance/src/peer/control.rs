@@ -17,6 +17,9 @@ use crate::peer::tls::{self, Tickets};
 use crate::peer::wire::Wire;
 use crate::target::Account;
 
+/// How long a server may wait for a data connection; two minutes are what users put up with.
+pub const DATA_WAIT: Duration = Duration::from_secs(125);
+
 /// The name that the certificates of servers under test have, where nothing else is asked for.
 const SERVER_NAME: &str = "localhost";
 
@@ -207,6 +210,17 @@ impl Peer {
     /// As for [`Peer::try_reply`], and if the server closes.
     pub async fn reply(&mut self) -> Result<Reply, Stop> {
         self.try_reply().await?.ok_or_else(|| Stop::fails("a reply", "the server closed"))
+    }
+
+    /// The next reply, which may take as long as a server waits for a data connection.
+    ///
+    /// # Errors
+    /// As for [`Peer::reply`].
+    pub async fn late_reply(&mut self) -> Result<Reply, Stop> {
+        let usual = std::mem::replace(&mut self.context.timeout, DATA_WAIT);
+        let reply = self.reply().await;
+        self.context.timeout = usual;
+        reply
     }
 
     /// Sends a line and reads one reply.

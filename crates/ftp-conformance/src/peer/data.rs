@@ -199,8 +199,7 @@ impl Peer {
         let broken =
             |error: std::io::Error| Stop::fails("a data connection that takes data", error.to_string());
         wire.write_all(data).await.map_err(broken)?;
-        wire.shutdown().await.map_err(broken)?;
-        drop(wire);
+        wire.finish().await.map_err(broken)?;
         self.reply().await
     }
 
@@ -217,7 +216,7 @@ impl Peer {
         if let Ok(mut wire) = self.meet(setup).await {
             // Whether it is all taken is what the reply is about.
             let _taken = self.context.in_time(wire.write_all(data)).await?;
-            let _ended = self.context.in_time(wire.shutdown()).await?;
+            let _ended = self.context.in_time(wire.finish()).await?;
         }
         self.reply().await
     }

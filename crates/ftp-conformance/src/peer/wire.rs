@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -28,6 +28,19 @@ impl Wire {
             Self::Clear(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
         }
+    }
+
+    /// Ends the connection as clients do that wait for the server's end: what it still sends, such as tickets, is read.
+    ///
+    /// # Errors
+    /// If the server has ended it already.
+    pub async fn finish(mut self) -> io::Result<()> {
+        self.shutdown().await?;
+        let mut void = [0; 1024];
+        let drain = async { while self.read(&mut void).await.is_ok_and(|count| count > 0) {} };
+        // A server may keep its side open for longer; the client need not wait.
+        let _late = tokio::time::timeout(Duration::from_millis(500), drain).await;
+        Ok(())
     }
 
     /// Ends the connection in that way. What the server sends from now on is not read.

@@ -59,8 +59,7 @@ async fn size_during_upload(context: Context) -> Outcome {
     let _flushed = wire.flush().await;
     let reply = other.expect(&format!("SIZE {path}/f"), &[213, 550, 450]).await?;
     let size = reply.text().parse().unwrap_or(0u64);
-    let _closed = wire.shutdown().await;
-    drop(wire);
+    let _closed = wire.finish().await;
     one.expect_reply(&[226, 250]).await?;
     must!(reply.code != 213 || size <= 100_000, "no more than was sent", reply.show())
 }

@@ -121,7 +121,7 @@ async fn alpn(context: Context) -> Outcome {
         peer.offer_alpn(offered)?;
         let shaken = peer.secure().await;
         match (shaken, good) {
-            (Ok(()), true) => drop(peer.expect("NOOP", &[200]).await?),
+            (Ok(()), true) => drop(peer.expect("NOOP", &[200, 530]).await?),
             (Err(Stop::Fails { actual, .. }), false) if actual.contains("NoApplicationProtocol") => {}
             (Ok(()), false) => return Err(Stop::fails("a refusal of ALPN http/1.1", "a handshake")),
             (Err(Stop::Fails { actual, .. }), false) => {

@@ -97,7 +97,7 @@ async fn busy_is_not_idle(context: Context) -> Outcome {
         let sent = wire.write_all(b"x").await;
         sent.map_err(|error| Stop::fails("a transfer that goes on", error.to_string()))?;
     }
-    wire.shutdown().await.map_err(|error| Stop::fails("a transfer that goes on", error.to_string()))?;
+    wire.finish().await.map_err(|error| Stop::fails("a transfer that goes on", error.to_string()))?;
     peer.expect_reply(&[226, 250]).await?;
     peer.expect("NOOP", &[200]).await.map(drop)
 }

@@ -232,10 +232,10 @@ async fn epsv_wrong(context: Context) -> Outcome {
 async fn epsv_all(context: Context) -> Outcome {
     let context = context.with(|cell| cell.data = crate::axes::Data::Epsv);
     let mut peer = context.login().await?;
-    peer.expect("epsv all", &[200]).await?;
+    peer.expect("epsv all", &[200, 202, 220]).await?;
     for _ in 0..2 {
         for line in ["PASV", "PORT 127,0,0,1,200,10", "EPRT |1|127.0.0.1|50000|"] {
-            peer.expect(line, &[500, 501, 503]).await?;
+            peer.expect(line, &[500, 501, 502, 503, 522, 550]).await?;
         }
         peer.listing("LIST").await?;
         peer.expect("ABOR", &[225, 226]).await?;

@@ -86,7 +86,7 @@ async fn stranger_writes(context: Context) -> Outcome {
         let broken =
             |error: std::io::Error| Stop::fails("a data connection that takes data", error.to_string());
         wire.write_all(b"genuine").await.map_err(broken)?;
-        wire.shutdown().await.map_err(broken)?;
+        wire.finish().await.map_err(broken)?;
     }
     peer.expect_reply(&[226, 250]).await?;
     let data = peer.get("f").await?;

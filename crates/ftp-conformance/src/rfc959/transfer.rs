@@ -38,7 +38,7 @@ pub(super) async fn half(peer: &mut Peer, line: &str, data: &[u8]) -> Result<Wir
 pub(super) async fn refused(peer: &mut Peer, line: &str) -> Outcome {
     let reply = peer.offer(line, b"x").await?;
     match reply.code {
-        550 | 553 | 501 | 451 => Ok(()),
+        550 | 553 | 501 | 500 | 451 => Ok(()),
         _ => Err(Stop::fails(format!("550 or 553 to {line}"), reply.show())),
     }
 }

@@ -149,8 +149,7 @@ async fn stou(context: Context) -> Outcome {
         let mut wire = peer.meet(setup).await?;
         let sent = format!("unique {round}");
         let _written = wire.write_all(sent.as_bytes()).await;
-        let _closed = wire.shutdown().await;
-        drop(wire);
+        let _closed = wire.finish().await;
         peer.expect_reply(&[226, 250]).await?;
         let data = peer.get(&name).await?;
         same(sent.as_bytes(), &data)?;

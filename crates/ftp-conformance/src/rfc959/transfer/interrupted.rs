@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 use super::{half, octets, same};
 use crate::case::{Outcome, Stop, cases};
@@ -78,10 +78,9 @@ async fn abor_upload(context: Context) -> Outcome {
 
 async fn stat_in_transfer(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
-    let mut wire = half(&mut peer, "STOR f", b"slow").await?;
+    let wire = half(&mut peer, "STOR f", b"slow").await?;
     let status = peer.expect("STAT", &[211, 213]).await?.show();
-    let _closed = wire.shutdown().await;
-    drop(wire);
+    let _closed = wire.finish().await;
     peer.expect_reply(&[226, 250]).await?;
     match status.contains("STOR") || status.contains("transfer") || status.contains("ytes") {
         true => Ok(()),
@@ -91,11 +90,10 @@ async fn stat_in_transfer(context: Context) -> Outcome {
 
 async fn queued(context: Context) -> Outcome {
     let mut peer = context.scratch().await?;
-    let mut wire = half(&mut peer, "STOR f", b"slow").await?;
+    let wire = half(&mut peer, "STOR f", b"slow").await?;
     peer.send_raw(b"NOOP\r\nPWD\r\n").await?;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let _closed = wire.shutdown().await;
-    drop(wire);
+    let _closed = wire.finish().await;
     for code in [226, 200, 257] {
         peer.expect_reply(&[code]).await?;
     }
