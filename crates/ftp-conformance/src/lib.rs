@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod case;
 pub mod clause;
 pub mod context;
+pub mod diagnose;
 mod drafts;
 mod mission;
 pub mod peer;

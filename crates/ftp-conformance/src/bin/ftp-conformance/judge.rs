@@ -106,7 +106,7 @@ impl std::str::FromStr for ReportKind {
 }
 
 /// The host and the address in ftp://HOST:PORT.
-fn address(target: &str) -> Result<(String, SocketAddr), String> {
+pub(crate) fn address(target: &str) -> Result<(String, SocketAddr), String> {
     let wrong = || format!("{target:?} is no target: expected builtin, ftp://HOST:PORT or process:NAME");
     let given = target.strip_prefix("ftp://").map(|rest| rest.trim_end_matches('/')).ok_or_else(wrong)?;
     let (host, port) = match given.rsplit_once(':') {
@@ -120,7 +120,7 @@ fn address(target: &str) -> Result<(String, SocketAddr), String> {
     found.map(|address| (host, address)).ok_or_else(wrong)
 }
 
-fn password(variable: &str) -> Result<String, String> {
+pub(crate) fn password(variable: &str) -> Result<String, String> {
     std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))
 }
 

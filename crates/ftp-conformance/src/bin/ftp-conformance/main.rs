@@ -9,6 +9,7 @@ use ftp_conformance::clause::{catalogue, requirement};
 use ftp_conformance::registry;
 use ftp_conformance::target::fixtures;
 
+mod diagnosis;
 mod judge;
 
 /// The h2spec of FTP: judges any FTP or FTPS server clause by clause.
@@ -33,6 +34,8 @@ enum Command {
     },
     /// Judge a server
     Run(Box<judge::Args>),
+    /// Find out why transfers fail, from this host: what is in the way, and who has to change what
+    Diagnose(diagnosis::Args),
     /// Make the files that some cases look at: without rights, huge, links
     Fixtures {
         /// The root of the account on the server that is to be judged
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         }
         Command::Explain { id } => explain(&id),
         Command::Run(args) => judge::run(&args),
+        Command::Diagnose(args) => diagnosis::run(&args),
         Command::Fixtures { folder } => make_fixtures(&folder),
     };
     done.unwrap_or_else(|error| {

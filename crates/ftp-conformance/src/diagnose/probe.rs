@@ -1,0 +1,444 @@
+//! The probes themselves.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::axes::{Cell, Data, Family, Security, Version};
+use crate::case::Stop;
+use crate::context::Context;
+use crate::diagnose::{Active, Cause, Connect, Control, Finding, Pasv, Seen, Taken, Transfer};
+use crate::peer::data::{Setup, extended_port, passive_address};
+use crate::peer::transcript::Transcript;
+use crate::peer::{Peer, Reply};
+use crate::target::Server;
+
+/// Octets of the upload: several segments, none of which a tunnel could pass whole.
+const UPLOAD: usize = 20_000;
+/// Ports that are tried.
+const PORTS: usize = 8;
+
+/// How probing is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long one attempt may take.
+    pub attempt: Duration,
+    /// How long the server may take to say that a transfer has failed.
+    pub verdict: Duration,
+}
+
+impl Default for Settings {
+    /// 4 s an attempt, 25 s for the server's own verdict.
+    fn default() -> Self {
+        Self { attempt: Duration::from_secs(4), verdict: Duration::from_secs(25) }
+    }
+}
+
+/// What came of connecting, by the error.
+fn why(result: &io::Result<TcpStream>) -> Connect {
+    match result {
+        Ok(_) => Connect::Good,
+        Err(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Connect::Refused,
+            io::ErrorKind::TimedOut => Connect::TimedOut,
+            _ => Connect::Unreachable,
+        },
+    }
+}
+
+async fn connect(to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    tokio::time::timeout(within, TcpStream::connect(to)).await.map_err(late)?
+}
+
+/// The same, once more if nothing came back: a segment may have been lost.
+async fn try_twice(to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+    match connect(to, within).await {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => connect(to, within).await,
+        done => done,
+    }
+}
+
+/// One profile under examination.
+struct Probe<'a> {
+    context: Context,
+    settings: Settings,
+    tell: &'a mut (dyn FnMut(&str) + Send),
+    seen: Seen,
+}
+
+/// Examines a server in one profile; `tell` hears of each step.
+pub async fn probe(
+    server: &Arc<Server>,
+    security: Security,
+    family: Family,
+    settings: Settings,
+    tell: &mut (dyn FnMut(&str) + Send),
+) -> Seen {
+    let cell = Cell { family, ..Cell::new(security, Data::Epsv, Version::Tls13) };
+    let context = Context {
+        server: Arc::clone(server),
+        cell,
+        doors: None,
+        source: None,
+        timeout: settings.attempt,
+        transcript: Transcript::default(),
+        fault: None,
+    };
+    let mut probe = Probe { context, settings, tell, seen: Seen::new(security, Control::Good) };
+    match probe.login().await {
+        Ok(peer) => probe.examine(peer).await,
+        Err(control) => probe.seen.control = control,
+    }
+    probe.seen
+}
+
+fn said(stop: &Stop) -> String {
+    match stop {
+        Stop::Fails { actual, .. } => actual.clone(),
+        Stop::Unsupported(what) | Stop::Skipped(what) | Stop::Broken(what) => what.clone(),
+    }
+}
+
+fn hangs(stop: &Stop) -> bool {
+    matches!(stop, Stop::Fails { actual, .. } if actual.starts_with("nothing within"))
+}
+
+impl Probe<'_> {
+    /// P0: greeting, TLS, login; TLS 1.2 where the server has no 1.3.
+    async fn login(&mut self) -> Result<Peer, Control> {
+        (self.tell)("control connection and login");
+        let address = self.context.address().map_err(|stop| Control::NotOffered(said(&stop)))?;
+        let reached = try_twice(address, self.settings.attempt).await;
+        if reached.is_err() {
+            return Err(Control::NoConnection(why(&reached)));
+        }
+        drop(reached);
+        match self.login_once().await {
+            Err(Control::TlsFails(_)) => {
+                self.context.cell.version = Version::Tls12;
+                self.login_once().await
+            }
+            done => done,
+        }
+    }
+
+    async fn login_once(&mut self) -> Result<Peer, Control> {
+        let security = self.context.cell.security;
+        let mut peer = match Peer::open(self.context.clone()).await {
+            Ok(peer) => peer,
+            Err(stop) if hangs(&stop) => return Err(Control::TlsHangs),
+            Err(stop) => return Err(Control::TlsFails(said(&stop))),
+        };
+        peer.reply().await.map_err(|_| Control::NoGreeting)?;
+        if let Err(stop) = peer.protect().await {
+            return Err(match stop {
+                Stop::Skipped(why) => Control::NotOffered(why),
+                stop if hangs(&stop) => Control::TlsHangs,
+                stop => Control::TlsFails(said(&stop)),
+            });
+        }
+        match peer.log_in().await {
+            Ok(()) => {}
+            Err(Stop::Skipped(why)) => return Err(Control::NotOffered(why)),
+            Err(stop) if security == Security::Plain && said(&stop).starts_with(['4', '5']) => {
+                return Err(Control::NotOffered(said(&stop)));
+            }
+            Err(stop) => return Err(Control::NoLogin(said(&stop))),
+        }
+        // TYPE is as in ASCII mode where it is refused; the probes' data are the same in both.
+        let _type = peer.command("TYPE I").await;
+        self.seen.ends = Some(peer.ends);
+        Ok(peer)
+    }
+
+    /// A session that stands: the one before if it is in step, else a new one.
+    async fn session(&mut self, mut peer: Peer) -> Option<Peer> {
+        if peer.expect("NOOP", &[200]).await.is_ok() {
+            return Some(peer);
+        }
+        self.login_once().await.ok()
+    }
+
+    async fn examine(&mut self, mut peer: Peer) {
+        (self.tell)("passive ports (EPSV)");
+        self.ports(&mut peer).await;
+        let works = self.seen.ports.iter().any(|(_, connect)| *connect == Connect::Good);
+        if works {
+            (self.tell)("a listing over EPSV");
+            let Some(next) = self.session(peer).await else { return };
+            peer = next;
+            self.seen.list = Some(self.list(&mut peer).await);
+        }
+        if self.seen.list == Some(Transfer::Good) {
+            (self.tell)("an upload of 20 kB over EPSV");
+            let Some(next) = self.session(peer).await else { return };
+            peer = next;
+            self.seen.store = Some(self.store(&mut peer).await);
+        }
+        if self.context.cell.family == Family::V4 || works {
+            (self.tell)("the address that PASV announces");
+            let Some(next) = self.session(peer).await else { return };
+            peer = next;
+            self.seen.pasv = self.pasv(&mut peer).await;
+        }
+        (self.tell)("active mode");
+        let Some(next) = self.session(peer).await else { return };
+        peer = next;
+        self.seen.active = self.active(&mut peer).await;
+        // The server may still be waiting for something; nobody waits for its goodbye.
+        let _closed = peer.send("QUIT").await;
+    }
+
+    /// P1
+    async fn ports(&mut self, peer: &mut Peer) {
+        for _ in 0..PORTS {
+            let Ok(reply) = peer.command("EPSV").await else { return };
+            let Ok(port) = extended_port(&reply) else { return };
+            let to = SocketAddr::new(peer.ends.1.ip(), port);
+            let reached = try_twice(to, self.settings.attempt / 2).await;
+            self.seen.ports.push((port, why(&reached)));
+        }
+        let first = self.seen.ports.first().map(|(_, connect)| connect.clone());
+        if self.seen.ports.iter().all(|(_, connect)| Some(connect) == first.as_ref()) {
+            return;
+        }
+        // Mixed: is it the port, or does the way change from one connection to the next?
+        for _ in 0..6 {
+            let Ok(reply) = peer.command("EPSV").await else { return };
+            let Ok(port) = extended_port(&reply) else { return };
+            let mut tries = Vec::new();
+            while tries.len() < 4 && tries.last() != Some(&Connect::Good) {
+                let to = SocketAddr::new(peer.ends.1.ip(), port);
+                tries.push(why(&connect(to, self.settings.attempt / 4).await));
+            }
+            self.seen.one_port = tries;
+            if self.seen.one_port.len() > 1 && self.seen.one_port.contains(&Connect::Good) {
+                return;
+            }
+        }
+    }
+
+    /// The server's verdict on a transfer that the client has given up.
+    async fn late(&self, peer: &mut Peer) -> Option<Reply> {
+        let usual = std::mem::replace(&mut peer.context.timeout, self.settings.verdict);
+        let reply = peer.try_reply().await.ok().flatten();
+        peer.context.timeout = usual;
+        reply
+    }
+
+    /// What became of a transfer in which the client is connected and nothing is said.
+    async fn unanswered(&self, peer: &mut Peer, stream: &mut TcpStream) -> Transfer {
+        let ended = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut [0; 1])).await;
+        let is_closed = matches!(ended, Ok(Ok(0) | Err(_)));
+        let reply = self.late(peer).await.map(|reply| reply.show());
+        if is_closed { Transfer::Reset(reply) } else { Transfer::Unseen(reply) }
+    }
+
+    /// P2
+    async fn list(&mut self, peer: &mut Peer) -> Transfer {
+        let mut stream = match self.passive(peer).await {
+            Ok(stream) => stream,
+            Err(transfer) => return transfer,
+        };
+        if peer.send("LIST").await.is_err() {
+            return Transfer::ControlLost;
+        }
+        let first = match peer.reply().await {
+            Ok(reply) => reply,
+            Err(stop) if hangs(&stop) => return self.unanswered(peer, &mut stream).await,
+            Err(_) => return Transfer::ControlLost,
+        };
+        match first.code {
+            100..200 => self.fetch(peer, stream).await,
+            425 | 426 => Transfer::Reset(Some(first.show())),
+            _ => Transfer::Refused(first.show()),
+        }
+    }
+
+    async fn passive(&self, peer: &mut Peer) -> Result<TcpStream, Transfer> {
+        // A few ports: one of them may be closed.
+        let mut last = Connect::TimedOut;
+        for _ in 0..3 {
+            let Ok(reply) = peer.command("EPSV").await else { return Err(Transfer::ControlLost) };
+            let Ok(port) = extended_port(&reply) else { return Err(Transfer::Refused(reply.show())) };
+            let reached = connect(SocketAddr::new(peer.ends.1.ip(), port), self.settings.attempt / 2).await;
+            match reached {
+                Ok(stream) => return Ok(stream),
+                Err(_) => last = why(&reached),
+            }
+        }
+        Err(Transfer::NoConnection(last))
+    }
+
+    /// The rest of a download, after its 150.
+    async fn fetch(&self, peer: &mut Peer, stream: TcpStream) -> Transfer {
+        let mut wire = match peer.meet(Setup::Connected(stream)).await {
+            Ok(wire) => wire,
+            Err(stop) => return self.no_handshake(peer, &stop).await,
+        };
+        let read = tokio::time::timeout(self.settings.attempt, wire.read_to_end(&mut Vec::new())).await;
+        match read {
+            Err(_) => return Transfer::Silent,
+            // Its last octets may be missing; the reply says whether they are.
+            Ok(Ok(_) | Err(_)) => drop(wire),
+        }
+        match self.late(peer).await {
+            Some(reply) if reply.code / 100 == 2 => Transfer::Good,
+            Some(reply) => Transfer::Reset(Some(reply.show())),
+            None => Transfer::ControlLost,
+        }
+    }
+
+    async fn no_handshake(&self, peer: &mut Peer, stop: &Stop) -> Transfer {
+        if hangs(stop) {
+            return Transfer::Silent;
+        }
+        let reply = self.late(peer).await.map(|reply| reply.show());
+        Transfer::Handshake(reply.unwrap_or_else(|| said(stop)))
+    }
+
+    /// P3: the file is removed whatever came of it.
+    async fn store(&mut self, peer: &mut Peer) -> Transfer {
+        let name = format!("ftp-diagnose-{}", std::process::id());
+        let done = self.upload(peer, &name).await;
+        if done != Transfer::Good && done != Transfer::ControlLost {
+            // A server that empties the target first has an empty file now.
+            if let Ok(reply) = peer.command(&format!("SIZE {name}")).await
+                && reply.code == 213
+                && reply.text().trim() == "0"
+            {
+                self.seen.left_empty = Some(name.clone());
+            }
+        }
+        let _removed = peer.command(&format!("DELE {name}")).await;
+        done
+    }
+
+    async fn upload(&self, peer: &mut Peer, name: &str) -> Transfer {
+        use tokio::io::AsyncWriteExt;
+        let stream = match self.passive(peer).await {
+            Ok(stream) => stream,
+            Err(transfer) => return transfer,
+        };
+        let first = match peer.command(&format!("STOR {name}")).await {
+            Ok(reply) => reply,
+            Err(stop) if hangs(&stop) => {
+                return Transfer::Unseen(self.late(peer).await.map(|reply| reply.show()));
+            }
+            Err(_) => return Transfer::ControlLost,
+        };
+        if first.code / 100 != 1 {
+            return Transfer::Refused(first.show());
+        }
+        let mut wire = match peer.meet(Setup::Connected(stream)).await {
+            Ok(wire) => wire,
+            Err(stop) => return self.no_handshake(peer, &stop).await,
+        };
+        let sending = async {
+            wire.write_all(&[b'd'; UPLOAD]).await?;
+            wire.finish().await
+        };
+        let sent = tokio::time::timeout(self.settings.attempt, sending).await;
+        if sent.is_err() {
+            return Transfer::Silent;
+        }
+        match peer.reply().await {
+            Ok(reply) if reply.code / 100 == 2 => Transfer::Good,
+            Ok(reply) => Transfer::Reset(Some(reply.show())),
+            // The octets are in this host's buffers and get no further.
+            Err(stop) if hangs(&stop) => Transfer::Silent,
+            Err(_) => Transfer::ControlLost,
+        }
+    }
+
+    /// P4
+    async fn pasv(&mut self, peer: &mut Peer) -> Option<Pasv> {
+        let reply = peer.command("PASV").await.ok()?;
+        let mut pasv = Pasv { reply: reply.show(), announced: None, to_announced: None, to_peer: None };
+        if reply.code != 227 {
+            return Some(pasv);
+        }
+        let announced = passive_address(&reply).ok()?;
+        pasv.announced = Some(announced);
+        let peer_address = SocketAddr::new(peer.ends.1.ip(), announced.port());
+        pasv.to_peer = Some(why(&try_twice(peer_address, self.settings.attempt / 2).await));
+        if announced == peer_address {
+            pasv.to_announced.clone_from(&pasv.to_peer);
+        } else if !announced.ip().is_unspecified() {
+            // That port has had its connection: another is asked for.
+            let again = peer.command("PASV").await.ok().and_then(|reply| passive_address(&reply).ok());
+            let to = again.unwrap_or(announced);
+            pasv.to_announced = Some(why(&try_twice(to, self.settings.attempt / 2).await));
+        }
+        Some(pasv)
+    }
+
+    /// P5
+    async fn active(&mut self, peer: &mut Peer) -> Option<Active> {
+        let own: IpAddr = peer.ends.0.ip();
+        let listener = TcpListener::bind((own, 0)).await.ok()?;
+        peer.context.cell.data = Data::Port;
+        let line = peer.active_line(listener.local_addr().ok()?);
+        let reply = peer.command(&line).await.ok()?;
+        let taken = if reply.code == 200 { Taken::Yes } else { Taken::No };
+        let mut active = Active { reply: reply.show(), taken, from: None, listed: None };
+        if taken == Taken::No {
+            return Some(active);
+        }
+        peer.send("LIST").await.ok()?;
+        let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
+        if let Ok(Ok((stream, from))) = accepted {
+            active.from = Some(from.ip());
+            let mut first = self.late(peer).await;
+            if first.as_ref().is_some_and(|reply| reply.code / 100 == 1) {
+                first = match self.fetch(peer, stream).await {
+                    Transfer::Good => {
+                        active.listed = Some("226".to_owned());
+                        return Some(active);
+                    }
+                    Transfer::Reset(said) | Transfer::Unseen(said) => {
+                        active.listed = said;
+                        return Some(active);
+                    }
+                    _ => None,
+                };
+            }
+            active.listed = first.map(|reply| reply.show());
+        } else {
+            active.listed = self.late(peer).await.map(|reply| reply.show());
+        }
+        Some(active)
+    }
+}
+
+/// Leaves a control connection quiet for so long; what is wrong if it does not survive.
+pub async fn stay_quiet(
+    server: &Arc<Server>,
+    security: Security,
+    family: Family,
+    quiet: Duration,
+) -> Option<Finding> {
+    let mut tell = |_: &str| {};
+    let cell = Cell { family, ..Cell::new(security, Data::Epsv, Version::Tls13) };
+    let context = Context {
+        server: Arc::clone(server),
+        cell,
+        doors: None,
+        source: None,
+        timeout: Settings::default().attempt,
+        transcript: Transcript::default(),
+        fault: None,
+    };
+    let settings = Settings::default();
+    let mut probe = Probe { context, settings, tell: &mut tell, seen: Seen::new(security, Control::Good) };
+    let mut peer = probe.login().await.ok()?;
+    tokio::time::sleep(quiet).await;
+    let alive = peer.expect("NOOP", &[200]).await;
+    let because = format!("after {} s without a word NOOP is not answered", quiet.as_secs());
+    alive.is_err().then(|| Finding { cause: Cause::ControlExpires, because })
+}
