@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `scoreboard`, `interop`.
+//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `scoreboard`, `lab`, `interop`.
 #![allow(clippy::print_stdout, reason = "tasks talk to a person")]
 
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod ci;
 mod fuzz;
 mod interop;
+mod lab;
 mod peers;
 mod run;
 mod scoreboard;
@@ -37,6 +38,11 @@ enum Task {
     },
     /// The suite against this server and its peers; writes crates/ftp-conformance/SCOREBOARD.md
     Scoreboard(scoreboard::Args),
+    /// The networks in which FTP fails, built from namespaces, and what servers do in each
+    Lab(lab::Args),
+    /// The part of `lab` that runs inside a network
+    #[command(hide = true)]
+    LabInside(lab::InsideArgs),
     /// Real clients against the release binary, in every mode and profile
     Interop(interop::Args),
 }
@@ -48,6 +54,8 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Conformance { args } => conformance(&args),
         Task::Scoreboard(args) => scoreboard::scoreboard(&args),
+        Task::Lab(args) => lab::lab(&args),
+        Task::LabInside(args) => lab::inside(&args),
         Task::Interop(args) => interop::interop(&args),
     };
     match done {

@@ -28,11 +28,17 @@ pub(crate) fn has(program: &str, args: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
+/// Whether a program is in PATH.
+fn is_there(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+}
+
 /// Installs Debian packages whose programs are missing.
 pub(crate) fn need_programs(programs: &[(&str, &str)]) -> Result<(), String> {
     let missing: Vec<&str> = programs
         .iter()
-        .filter(|(program, _)| !has(program, &["--version"]))
+        .filter(|(program, _)| !is_there(program))
         .map(|(_, package)| *package)
         .collect();
     if missing.is_empty() {

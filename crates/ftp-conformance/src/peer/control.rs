@@ -339,6 +339,11 @@ impl Peer {
         }
     }
 
+    /// Closes the control connection without a word.
+    pub fn hang_up(&mut self) {
+        self.wire = None;
+    }
+
     /// The TCP connection of the control connection.
     #[must_use]
     pub fn socket(&self) -> Option<&TcpStream> {

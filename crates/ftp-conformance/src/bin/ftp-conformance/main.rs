@@ -11,6 +11,7 @@ use ftp_conformance::target::fixtures;
 
 mod diagnosis;
 mod judge;
+mod lab;
 
 /// The h2spec of FTP: judges any FTP or FTPS server clause by clause.
 #[derive(Debug, Parser)]
@@ -36,6 +37,9 @@ enum Command {
     Run(Box<judge::Args>),
     /// Find out why transfers fail, from this host: what is in the way, and who has to change what
     Diagnose(diagnosis::Args),
+    /// What `cargo xtask lab` runs in each of its networks
+    #[command(hide = true)]
+    LabClient(lab::Args),
     /// Make the files that some cases look at: without rights, huge, links
     Fixtures {
         /// The root of the account on the server that is to be judged
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Explain { id } => explain(&id),
         Command::Run(args) => judge::run(&args),
         Command::Diagnose(args) => diagnosis::run(&args),
+        Command::LabClient(args) => lab::run(&args),
         Command::Fixtures { folder } => make_fixtures(&folder),
     };
     done.unwrap_or_else(|error| {
