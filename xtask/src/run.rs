@@ -36,11 +36,8 @@ fn is_there(program: &str) -> bool {
 
 /// Installs Debian packages whose programs are missing.
 pub(crate) fn need_programs(programs: &[(&str, &str)]) -> Result<(), String> {
-    let missing: Vec<&str> = programs
-        .iter()
-        .filter(|(program, _)| !is_there(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let missing: Vec<&str> =
+        programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 mod probe;
 mod remedy;
+mod transfers;
 mod verdict;
 
 pub use probe::{Settings, probe, stay_quiet};

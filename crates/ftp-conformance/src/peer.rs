@@ -6,6 +6,7 @@ pub mod data;
 pub mod fault;
 pub mod hello;
 pub mod reply;
+mod secure;
 pub mod tls;
 pub mod transcript;
 pub mod wire;

@@ -16,7 +16,7 @@ pub mod fixtures;
 mod peers;
 mod storage;
 
-pub use peers::Product;
+pub use peers::{Product, Stand, serve};
 
 /// An error in words.
 #[allow(clippy::needless_pass_by_value, reason = "map_err hands errors over")]

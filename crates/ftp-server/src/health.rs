@@ -111,7 +111,8 @@ impl Seen {
         client
     }
 
-    /// The interval around a port in which none ever worked, if enough of it was tried.
+    /// The interval around a port in which none ever worked, if enough of it was tried and nearly every port that failed
+    /// lies in it: failures that are spread over the range have another cause.
     fn hole(&self, port: u16, range: &RangeInclusive<u16>) -> Option<(u16, u16)> {
         let works = |tally: &Tally| tally.good > 0;
         let mut below = self.ports.range(..port).rev().filter(|(_, tally)| works(tally));
@@ -121,7 +122,9 @@ impl Seen {
         if low > high || (low, high) == (*range.start(), *range.end()) {
             return None;
         }
-        (self.ports.range(low..=high).count() >= HOLE_MIN).then_some((low, high))
+        let inside = self.ports.range(low..=high).count();
+        let failed = self.ports.values().filter(|tally| !works(tally)).count();
+        (inside >= HOLE_MIN && inside * 10 >= failed * 9).then_some((low, high))
     }
 
     fn suspect_passive(&self, client: &Client, port: u16, range: &RangeInclusive<u16>) -> Suspect {
@@ -276,6 +279,10 @@ mod tests {
         assert_eq!(health.report().holes, [(44_991, 50_000)]);
         health.passive(address(1), 49_500, Outcome::Good, None);
         assert_eq!(health.passive(address(1), 49_800, Outcome::Bad, None), Suspect::Unknown);
+        // Failures between ports that work, here and there, are no hole.
+        for port in [40_050, 42_000, 44_000] {
+            assert_eq!(health.passive(address(1), port, Outcome::Bad, None), Suspect::Unknown, "{port}");
+        }
     }
 
     #[test]

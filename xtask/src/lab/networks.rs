@@ -22,7 +22,7 @@ pub(crate) struct Network {
     pub(crate) verdict: &'static [&'static str],
     /// What else it has to find.
     pub(crate) also: &'static [&'static str],
-    /// Whether the server's own doctor has to see trouble, and the words that say which.
+    /// What the server's own doctor has to say; `healthy` where it has nothing to see.
     pub(crate) doctor: &'static str,
 }
 
@@ -96,6 +96,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "the client's firewall drops everything but control ports",
         client_rules: CLIENT_DROP,
         verdict: &["range-filtered"],
+        doctor: "a firewall on its side blocks the passive ports",
         ..PLAIN
     },
     Network {
@@ -103,6 +104,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "the client's firewall rejects everything but control ports",
         client_rules: CLIENT_REJECT,
         verdict: &["range-refused"],
+        doctor: "a firewall on its side blocks the passive ports",
         ..PLAIN
     },
     Network {
@@ -150,6 +152,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "the server's firewall drops everything but control ports",
         server_rules: SERVER_DROP,
         verdict: &["range-filtered"],
+        doctor: "no client ever reached a passive port",
         ..PLAIN
     },
     Network {
@@ -157,6 +160,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "the same, rejected with RST",
         server_rules: SERVER_RESET,
         verdict: &["range-refused"],
+        doctor: "no client ever reached a passive port",
         ..PLAIN
     },
     Network {
@@ -164,6 +168,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "the same, rejected with ICMP",
         server_rules: SERVER_ICMP,
         verdict: &["range-prohibited"],
+        doctor: "no client ever reached a passive port",
         ..PLAIN
     },
     Network {
@@ -181,6 +186,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         announced: true,
         setup: "wrong-range",
         verdict: &["range-refused"],
+        doctor: "no client ever reached a passive port",
         ..PLAIN
     },
     Network {
@@ -188,6 +194,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "the server may not connect out",
         server_rules: "ct state established accept\n    iifname \"lan\" drop",
         also: &["active-blocked"],
+        doctor: "no client was ever reached in active mode",
         ..PLAIN
     },
     Network { name: "ipv6", what: "IPv6 only", setup: "ipv6", also: &["pasv-over-ipv6"], ..PLAIN },
@@ -203,9 +210,10 @@ pub(crate) const NETWORKS: &[Network] = &[
     Network {
         name: "payload-dropped",
         what: "the handshake passes and payload of data connections is dropped",
-        server_rules: "tcp dport 40000-50000 meta length 68-65535 drop
-    tcp sport 40000-50000 meta length 68-65535 drop",
+        server_rules: "iifname \"wan\" tcp dport 40000-50000 meta length 68-65535 drop
+    iifname \"lan\" tcp sport 40000-50000 meta length 68-65535 drop",
         verdict: &["payload-dropped"],
+        doctor: "connected and nothing moves",
         ..PLAIN
     },
     Network {
@@ -213,6 +221,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "a hop carries 1300 octets and its ICMP is dropped",
         setup: "pmtu",
         verdict: &["packets-too-big", "tls-blocked"],
+        doctor: "connected and nothing moves",
         ..PLAIN
     },
     Network {

@@ -5,20 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::axes::{Cell, Data, Family, Security, Version};
 use crate::case::Stop;
 use crate::context::Context;
 use crate::diagnose::{Active, Cause, Connect, Control, Finding, Pasv, Seen, Taken, Transfer};
-use crate::peer::data::{Setup, extended_port, passive_address};
+use crate::peer::Peer;
+use crate::peer::data::{extended_port, passive_address};
 use crate::peer::transcript::Transcript;
-use crate::peer::{Peer, Reply};
 use crate::target::Server;
 
-/// Octets of the upload: several segments, none of which a tunnel could pass whole.
-const UPLOAD: usize = 20_000;
 /// Ports that are tried.
 const PORTS: usize = 8;
 
@@ -39,18 +36,20 @@ impl Default for Settings {
 }
 
 /// What came of connecting, by the error.
-fn why(result: &io::Result<TcpStream>) -> Connect {
+pub(super) fn why(result: &io::Result<TcpStream>) -> Connect {
     match result {
         Ok(_) => Connect::Good,
         Err(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Connect::Refused,
+            // The handshake was done, and then it was cut off: what P2 is about.
+            io::ErrorKind::ConnectionReset => Connect::Good,
+            io::ErrorKind::ConnectionRefused => Connect::Refused,
             io::ErrorKind::TimedOut => Connect::TimedOut,
             _ => Connect::Unreachable,
         },
     }
 }
 
-async fn connect(to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+pub(super) async fn connect(to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
     tokio::time::timeout(within, TcpStream::connect(to)).await.map_err(late)?
 }
@@ -64,11 +63,11 @@ async fn try_twice(to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
 }
 
 /// One profile under examination.
-struct Probe<'a> {
-    context: Context,
-    settings: Settings,
+pub(super) struct Probe<'a> {
+    pub(super) context: Context,
+    pub(super) settings: Settings,
     tell: &'a mut (dyn FnMut(&str) + Send),
-    seen: Seen,
+    pub(super) seen: Seen,
 }
 
 /// Examines a server in one profile; `tell` hears of each step.
@@ -97,14 +96,14 @@ pub async fn probe(
     probe.seen
 }
 
-fn said(stop: &Stop) -> String {
+pub(super) fn said(stop: &Stop) -> String {
     match stop {
         Stop::Fails { actual, .. } => actual.clone(),
         Stop::Unsupported(what) | Stop::Skipped(what) | Stop::Broken(what) => what.clone(),
     }
 }
 
-fn hangs(stop: &Stop) -> bool {
+pub(super) fn hangs(stop: &Stop) -> bool {
     matches!(stop, Stop::Fails { actual, .. } if actual.starts_with("nothing within"))
 }
 
@@ -169,10 +168,10 @@ impl Probe<'_> {
         self.ports(&mut peer).await;
         let works = self.seen.ports.iter().any(|(_, connect)| *connect == Connect::Good);
         if works {
-            (self.tell)("a listing over EPSV");
+            (self.tell)("a small upload and a listing over EPSV");
             let Some(next) = self.session(peer).await else { return };
             peer = next;
-            self.seen.list = Some(self.list(&mut peer).await);
+            self.seen.list = Some(self.small(&mut peer).await);
         }
         if self.seen.list == Some(Transfer::Good) {
             (self.tell)("an upload of 20 kB over EPSV");
@@ -220,139 +219,6 @@ impl Probe<'_> {
             if self.seen.one_port.len() > 1 && self.seen.one_port.contains(&Connect::Good) {
                 return;
             }
-        }
-    }
-
-    /// The server's verdict on a transfer that the client has given up.
-    async fn late(&self, peer: &mut Peer) -> Option<Reply> {
-        let usual = std::mem::replace(&mut peer.context.timeout, self.settings.verdict);
-        let reply = peer.try_reply().await.ok().flatten();
-        peer.context.timeout = usual;
-        reply
-    }
-
-    /// What became of a transfer in which the client is connected and nothing is said.
-    async fn unanswered(&self, peer: &mut Peer, stream: &mut TcpStream) -> Transfer {
-        let ended = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut [0; 1])).await;
-        let is_closed = matches!(ended, Ok(Ok(0) | Err(_)));
-        let reply = self.late(peer).await.map(|reply| reply.show());
-        if is_closed { Transfer::Reset(reply) } else { Transfer::Unseen(reply) }
-    }
-
-    /// P2
-    async fn list(&mut self, peer: &mut Peer) -> Transfer {
-        let mut stream = match self.passive(peer).await {
-            Ok(stream) => stream,
-            Err(transfer) => return transfer,
-        };
-        if peer.send("LIST").await.is_err() {
-            return Transfer::ControlLost;
-        }
-        let first = match peer.reply().await {
-            Ok(reply) => reply,
-            Err(stop) if hangs(&stop) => return self.unanswered(peer, &mut stream).await,
-            Err(_) => return Transfer::ControlLost,
-        };
-        match first.code {
-            100..200 => self.fetch(peer, stream).await,
-            425 | 426 => Transfer::Reset(Some(first.show())),
-            _ => Transfer::Refused(first.show()),
-        }
-    }
-
-    async fn passive(&self, peer: &mut Peer) -> Result<TcpStream, Transfer> {
-        // A few ports: one of them may be closed.
-        let mut last = Connect::TimedOut;
-        for _ in 0..3 {
-            let Ok(reply) = peer.command("EPSV").await else { return Err(Transfer::ControlLost) };
-            let Ok(port) = extended_port(&reply) else { return Err(Transfer::Refused(reply.show())) };
-            let reached = connect(SocketAddr::new(peer.ends.1.ip(), port), self.settings.attempt / 2).await;
-            match reached {
-                Ok(stream) => return Ok(stream),
-                Err(_) => last = why(&reached),
-            }
-        }
-        Err(Transfer::NoConnection(last))
-    }
-
-    /// The rest of a download, after its 150.
-    async fn fetch(&self, peer: &mut Peer, stream: TcpStream) -> Transfer {
-        let mut wire = match peer.meet(Setup::Connected(stream)).await {
-            Ok(wire) => wire,
-            Err(stop) => return self.no_handshake(peer, &stop).await,
-        };
-        let read = tokio::time::timeout(self.settings.attempt, wire.read_to_end(&mut Vec::new())).await;
-        match read {
-            Err(_) => return Transfer::Silent,
-            // Its last octets may be missing; the reply says whether they are.
-            Ok(Ok(_) | Err(_)) => drop(wire),
-        }
-        match self.late(peer).await {
-            Some(reply) if reply.code / 100 == 2 => Transfer::Good,
-            Some(reply) => Transfer::Reset(Some(reply.show())),
-            None => Transfer::ControlLost,
-        }
-    }
-
-    async fn no_handshake(&self, peer: &mut Peer, stop: &Stop) -> Transfer {
-        if hangs(stop) {
-            return Transfer::Silent;
-        }
-        let reply = self.late(peer).await.map(|reply| reply.show());
-        Transfer::Handshake(reply.unwrap_or_else(|| said(stop)))
-    }
-
-    /// P3: the file is removed whatever came of it.
-    async fn store(&mut self, peer: &mut Peer) -> Transfer {
-        let name = format!("ftp-diagnose-{}", std::process::id());
-        let done = self.upload(peer, &name).await;
-        if done != Transfer::Good && done != Transfer::ControlLost {
-            // A server that empties the target first has an empty file now.
-            if let Ok(reply) = peer.command(&format!("SIZE {name}")).await
-                && reply.code == 213
-                && reply.text().trim() == "0"
-            {
-                self.seen.left_empty = Some(name.clone());
-            }
-        }
-        let _removed = peer.command(&format!("DELE {name}")).await;
-        done
-    }
-
-    async fn upload(&self, peer: &mut Peer, name: &str) -> Transfer {
-        use tokio::io::AsyncWriteExt;
-        let stream = match self.passive(peer).await {
-            Ok(stream) => stream,
-            Err(transfer) => return transfer,
-        };
-        let first = match peer.command(&format!("STOR {name}")).await {
-            Ok(reply) => reply,
-            Err(stop) if hangs(&stop) => {
-                return Transfer::Unseen(self.late(peer).await.map(|reply| reply.show()));
-            }
-            Err(_) => return Transfer::ControlLost,
-        };
-        if first.code / 100 != 1 {
-            return Transfer::Refused(first.show());
-        }
-        let mut wire = match peer.meet(Setup::Connected(stream)).await {
-            Ok(wire) => wire,
-            Err(stop) => return self.no_handshake(peer, &stop).await,
-        };
-        let sending = async {
-            wire.write_all(&[b'd'; UPLOAD]).await?;
-            wire.finish().await
-        };
-        let sent = tokio::time::timeout(self.settings.attempt, sending).await;
-        if sent.is_err() {
-            return Transfer::Silent;
-        }
-        match peer.reply().await {
-            Ok(reply) if reply.code / 100 == 2 => Transfer::Good,
-            Ok(reply) => Transfer::Reset(Some(reply.show())),
-            // The octets are in this host's buffers and get no further.
-            Err(stop) if hangs(&stop) => Transfer::Silent,
-            Err(_) => Transfer::ControlLost,
         }
     }
 
@@ -440,5 +306,5 @@ pub async fn stay_quiet(
     tokio::time::sleep(quiet).await;
     let alive = peer.expect("NOOP", &[200]).await;
     let because = format!("after {} s without a word NOOP is not answered", quiet.as_secs());
-    alive.is_err().then(|| Finding { cause: Cause::ControlExpires, because })
+    alive.is_err().then_some(Finding { cause: Cause::ControlExpires, because })
 }

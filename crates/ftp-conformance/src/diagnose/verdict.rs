@@ -245,7 +245,7 @@ fn transfer(seen: &Transfer, direction: Direction) -> Option<Finding> {
             Finding::new(Cause::Intercepted, because)
         }
         Transfer::Silent if direction == Direction::Down => {
-            Finding::new(Cause::PayloadDropped, "150, and then no octet of a listing")
+            Finding::new(Cause::PayloadDropped, "150, and then not even a few octets get through")
         }
         Transfer::Silent => Finding::new(Cause::PacketsTooBig, "a listing works, an upload of 20 kB stalls"),
         Transfer::Handshake(said) if reuse(said) => Finding::new(Cause::ReuseDemanded, said.clone()),

@@ -81,6 +81,8 @@ struct Site<'a> {
     accounts: &'a [Account],
     /// `strict`: no logins in clear.
     setup: Option<Need>,
+    /// What PASV announces.
+    announced: Option<Ipv4Addr>,
 }
 
 impl Site<'_> {
@@ -193,10 +195,8 @@ fn furnish(site: &Site<'_>) -> Result<(), String> {
 /// Where a product listens: each that can do implicit TLS has a second port in each version of IP.
 fn listeners(product: Product) -> Result<Vec<Listener>, String> {
     let homes = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let starts: &[Start] = match product {
-        Product::Vsftpd | Product::Proftpd => &[Start::Clear, Start::Tls],
-        Product::PureFtpd | Product::Pyftpdlib => &[Start::Clear],
-    };
+    let starts: &[Start] =
+        if can_begin_in_tls(product) { &[Start::Clear, Start::Tls] } else { &[Start::Clear] };
     let mut listeners = Vec::new();
     for home in homes {
         for start in starts {
@@ -218,10 +218,51 @@ pub(super) async fn start(product: Product, setup: Option<Need>) -> Result<Serve
     started.await.map_err(|error| Missing::Broken(error.to_string()))?.map_err(Missing::Broken)
 }
 
+/// Where a peer is to listen that serves until it is killed.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    /// Plain FTP and explicit FTPS.
+    pub explicit: SocketAddr,
+    /// Implicit FTPS, for those that can.
+    pub implicit: SocketAddr,
+    /// What PASV announces.
+    pub announced: Option<Ipv4Addr>,
+    /// The folder of its files; the account `tester` has the folder of that name in it.
+    pub folder: PathBuf,
+}
+
+/// Starts a peer and waits until it ends.
+///
+/// # Errors
+/// If it does not start.
+pub fn serve(product: Product, stand: &Stand) -> Result<(), String> {
+    let accounts = [Account::new("tester", "conformance"), Account::new("second", "other-word")];
+    let site = Site { folder: &stand.folder, accounts: &accounts, setup: None, announced: stand.announced };
+    furnish(&site)?;
+    let mut listeners = vec![Listener { address: stand.explicit, start: Start::Clear }];
+    if can_begin_in_tls(product) {
+        listeners.push(Listener { address: stand.implicit, start: Start::Tls });
+    }
+    let scripts = config::scripts(product, &site, &listeners)?;
+    let children: Result<Vec<Child>, String> =
+        scripts.iter().enumerate().map(|(index, script)| spawn(&site, index, script)).collect();
+    for mut child in children? {
+        let status = child.wait().map_err(text)?;
+        if !status.success() {
+            return Err(format!("{product} has ended: {status}"));
+        }
+    }
+    Ok(())
+}
+
+fn can_begin_in_tls(product: Product) -> bool {
+    matches!(product, Product::Vsftpd | Product::Proftpd)
+}
+
 fn start_blocking(product: Product, setup: Option<Need>) -> Result<Server, String> {
     let folder = tempfile::tempdir().map_err(text)?;
     let accounts = [Account::new("tester", "conformance"), Account::new("second", "other-word")];
-    let site = Site { folder: folder.path(), accounts: &accounts, setup };
+    let site = Site { folder: folder.path(), accounts: &accounts, setup, announced: None };
     furnish(&site)?;
     let listeners = listeners(product)?;
     let scripts = config::scripts(product, &site, &listeners)?;

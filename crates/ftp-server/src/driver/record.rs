@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ftp_proto::reply::Class;
 use ftp_proto::session::{DataFault, Suspect, Transferred, is_out_of_reach};
@@ -12,6 +12,9 @@ use crate::data::Channel;
 use crate::driver::Driver;
 use crate::health::{Moved, Outcome};
 use crate::observe::{Incident, Mode, Record};
+
+/// A client that asks for a port and lets it go within this time has changed its mind.
+const GIVEN_UP: Duration = Duration::from_secs(2);
 
 /// A record under way.
 #[derive(Debug)]
@@ -23,14 +26,9 @@ pub(super) struct Trace {
 impl Driver {
     /// A port was announced, by the server or by the client.
     pub(super) fn begin_record(&mut self, endpoint: SocketAddr, mode: Mode) {
-        let record = Record {
-            endpoint,
-            mode,
-            connected: None,
-            ended: std::time::Duration::ZERO,
-            stranger: None,
-            suspect: None,
-        };
+        let record =
+            Record { endpoint, mode, connected: None, ended: Duration::ZERO, stranger: None, suspect: None };
+        self.note_unused();
         self.trace = Some(Trace { begun: Instant::now(), record });
         if mode == Mode::Passive {
             self.warn_of_private(endpoint);
@@ -101,11 +99,27 @@ impl Driver {
         }
     }
 
+    /// A port that was let go, or left behind, without a connection and without a transfer: the client could not come to
+    /// it, and has given up by itself.
+    fn note_unused(&mut self) {
+        let is_unused = |trace: &mut Trace| {
+            let record = &trace.record;
+            record.mode == Mode::Passive && record.connected.is_none() && record.suspect.is_none()
+        };
+        let Some(Trace { begun, record }) = self.trace.take_if(is_unused) else { return };
+        if begun.elapsed() > GIVEN_UP || self.session.is_over() {
+            let (client, port) = (self.peer(), record.endpoint.port());
+            self.shared.health.passive(client, port, Outcome::Bad, self.channel.stranger());
+            let said = format!("it asked for passive port {port} and did not come to it");
+            self.shared.health.trouble(client, said, Moved::Otherwise);
+        }
+    }
+
     /// Gives up what was set up for a transfer.
     pub(super) fn drop_data(&mut self) {
+        self.note_unused();
         self.channel = Channel::None;
         self.awaiting = None;
         self.origin = None;
-        self.trace = None;
     }
 }

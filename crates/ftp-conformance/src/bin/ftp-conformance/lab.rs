@@ -1,12 +1,13 @@
 //! `ftp-conformance lab-client`: what `cargo xtask lab` runs in each network.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use ftp_conformance::axes::{Family, Security};
 use ftp_conformance::lab::{Breaking, Settings, tries};
-use ftp_conformance::target::{Account, Remote, Target};
+use ftp_conformance::target::{Account, Product, Remote, Stand, Target, serve};
 
 use crate::judge::{address, password};
 
@@ -38,6 +39,35 @@ pub(crate) struct Args {
     /// Also break transfers off
     #[arg(long)]
     breaking: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PeerArgs {
+    /// vsftpd, proftpd, pure-ftpd or pyftpdlib
+    product: Product,
+    /// Plain FTP and explicit FTPS
+    #[arg(long)]
+    explicit: SocketAddr,
+    /// Implicit FTPS, for those that can
+    #[arg(long)]
+    implicit: SocketAddr,
+    /// What PASV announces
+    #[arg(long)]
+    announce: Option<Ipv4Addr>,
+    /// Where its files go
+    #[arg(long)]
+    folder: PathBuf,
+}
+
+/// Runs a peer until it is killed.
+pub(crate) fn peer(args: &PeerArgs) -> Result<ExitCode, String> {
+    let stand = Stand {
+        explicit: args.explicit,
+        implicit: args.implicit,
+        announced: args.announce,
+        folder: args.folder.clone(),
+    };
+    serve(args.product, &stand).map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs the command; prints the tries as JSON.

@@ -40,6 +40,9 @@ enum Command {
     /// What `cargo xtask lab` runs in each of its networks
     #[command(hide = true)]
     LabClient(lab::Args),
+    /// A peer with the suite's configuration, until it is killed
+    #[command(hide = true)]
+    Peer(lab::PeerArgs),
     /// Make the files that some cases look at: without rights, huge, links
     Fixtures {
         /// The root of the account on the server that is to be judged
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Run(args) => judge::run(&args),
         Command::Diagnose(args) => diagnosis::run(&args),
         Command::LabClient(args) => lab::run(&args),
+        Command::Peer(args) => lab::peer(&args),
         Command::Fixtures { folder } => make_fixtures(&folder),
     };
     done.unwrap_or_else(|error| {

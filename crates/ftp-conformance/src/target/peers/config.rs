@@ -71,6 +71,8 @@ fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String
             pem = site.shown("tls.pem"),
             strict = yes(site.is_strict()),
         );
+        let announce = site.announced.map(|address| format!("pasv_address={address}\n")).unwrap_or_default();
+        let text = format!("{text}{announce}");
         let name = format!("vsftpd-{index}.conf");
         site.write(&name, &text)?;
         scripts.push(format!(
@@ -116,11 +118,13 @@ fn proftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Strin
         board = site.shown("board"),
         log = site.shown("proftpd.log"),
     );
+    let masquerade =
+        site.announced.map(|address| format!("  MasqueradeAddress {address}\n")).unwrap_or_default();
     for listener in listeners {
         let options = if listener.start == Start::Tls { " UseImplicitSSL" } else { "" };
         let _infallible = writeln!(
             text,
-            "<VirtualHost {}>\n  Port {}\n{common}  TLSOptions NoSessionReuseRequired{options}\n</VirtualHost>",
+            "<VirtualHost {}>\n  Port {}\n{masquerade}{common}  TLSOptions NoSessionReuseRequired{options}\n</VirtualHost>",
             listener.address.ip(),
             listener.address.port()
         );
@@ -146,11 +150,12 @@ fn pure_ftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
         return Err(format!("pure-pw: {}", String::from_utf8_lossy(&made.stderr)));
     }
     let tls = if site.is_strict() { "2" } else { "1" };
+    let announce = site.announced.map(|address| format!(" -P {address}")).unwrap_or_default();
     Ok(listeners
         .iter()
         .map(|listener| {
             format!(
-                "{} -l puredb:{} -E -H -A -u 1 -c 500 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}",
+                "{} -l puredb:{} -E -H -A -u 1 -c 500 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}{announce}",
                 program.display(),
                 site.shown("pure.pdb"),
                 listener.address.ip(),
@@ -169,8 +174,9 @@ fn pyftpdlib(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
          from pyftpdlib.servers import FTPServer\nimport os\n\
          users = DummyAuthorizer()\nclass Handler(TLS_FTPHandler):\n    authorizer = users\n    certfile = {:?}\n\
          \x20   passive_ports = range(40000, 50001)\n    banner = 'ready'\n    tls_control_required = {strict}\n\
-         \x20   tls_data_required = {strict}\nloop = None\n",
+         \x20   tls_data_required = {strict}\n    masquerade_address = {announce}\nloop = None\n",
         site.shown("tls.pem"),
+        announce = site.announced.map_or_else(|| "None".to_owned(), |address| format!("'{address}'")),
         strict = if site.is_strict() { "True" } else { "False" },
     );
     for account in site.accounts {
