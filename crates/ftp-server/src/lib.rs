@@ -7,6 +7,7 @@ pub mod config;
 mod data;
 mod driver;
 pub mod health;
+pub mod manual;
 pub mod observe;
 pub mod ports;
 mod proxy;

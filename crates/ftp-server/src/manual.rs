@@ -1,0 +1,67 @@
+//! For operators and users: which ports to open, what NAT and helpers do, why passive mode, what each reply means.
+//!
+//! # Which ports
+//!
+//! | ports | direction | what |
+//! |---|---|---|
+//! | 21, 3021 | to the server | control connection: explicit FTPS (and plain FTP where it is allowed) |
+//! | 990, 3990 | to the server | control connection: implicit FTPS |
+//! | 40000-50000 | to the server | data connections in passive mode |
+//! | any above 1023 | to the client | data connections in active mode |
+//!
+//! Whoever opens only the first two rows gets clients that connect, browse for a while and cannot transfer. Open
+//! 40000-50000 inbound at the server, and outbound at clients whose firewall looks at that. The range can be narrowed
+//! (`[passive] ports`): one port serves many client addresses at once, and one address needs as many ports as it has
+//! transfers at a time.
+//!
+//! # Why passive
+//!
+//! In active mode the server connects to the client. A client behind NAT tells an address that nobody can reach, and a
+//! firewall in front of a client lets nobody in. In passive mode (EPSV, PASV) the client makes both connections, as
+//! everything else on the Internet does. This server refuses a PORT with another address than the client's with 501, so
+//! that clients fall back to passive mode at once instead of waiting for a 425.
+//!
+//! # NAT in front of the server
+//!
+//! Forward 21, 990, 3021, 3990 and exactly 40000-50000, and set `[passive] address` to the public address or name: PASV
+//! announces it. EPSV announces no address and works without. Clients inside get the inner address by a rule:
+//!
+//! ```toml
+//! [passive]
+//! address = "ftp.example.org"
+//!
+//! [[passive.announce]]
+//! clients = "10.0.0.0/8"
+//! address = "local"
+//! ```
+//!
+//! Do not rely on an FTP helper (ALG) in a router or firewall: it reads and rewrites the commands, on port 21 and in clear
+//! only. TLS blinds it, and what worked through it fails.
+//!
+//! # What replies mean
+//!
+//! | reply | meaning | who changes what |
+//! |---|---|---|
+//! | `425 No data connection on port N within 20 s …: a firewall probably blocks TCP 40000-50000` | nobody came to the passive port | open the range; the server's `doctor` knows whose firewall it is |
+//! | `… other clients get through, so a firewall on your side …` | this client alone fails | the client's firewall, outbound |
+//! | `… no client gets through, so this server's firewall or port forward …` | all fail | the server's firewall or NAT |
+//! | `… ports A-B never work and others do …` | a hole in the range | widen the rule or narrow the range |
+//! | `425 Data connection came from X but the session is from Y (NAT pool?)` | the client's NAT has several addresses | sticky NAT, or `data_peer = "prefix"` or `"resumed"` |
+//! | `425 Cannot connect to A: …  Active mode needs inbound access to you` | the server cannot reach the client | use passive mode |
+//! | `501 A is not your address (B): you are behind NAT` | PORT with a private address | use passive mode |
+//! | `425 Use EPSV, PASV or PORT first` | a transfer without a set-up | the client |
+//! | `425 TLS handshake on the data connection failed` | the client did not shake hands | the client: protect data connections (PROT P) |
+//! | `522 The TLS session of the data connection must resume …` | another session's ticket, or none where it is needed | the client, or `data_session` |
+//! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |
+//! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short; it is not published | the client |
+//! | `421 …` | the session ends: idle, too many, stopping | see its text |
+//!
+//! Each of them says what is left: "Nothing was written", or how many octets are kept to resume.
+//!
+//! # Finding out
+//!
+//! - `ftp-server doctor` asks the running server: the health of the range, clients that fail, and why.
+//! - `ftp-conformance diagnose ftp://user@host` probes from where the client is, works with any server, names the cause
+//!   and prints the firewall lines to paste.
+//! - STAT tells a session how its passive port was announced and how its last transfer ended.
+//! - The log has a warning for each data connection that did not come about, with who seems to be in the way.
