@@ -42,7 +42,10 @@ impl FromHere {
 
     async fn reply(&mut self) -> (u16, String) {
         let mut line = String::new();
-        tokio::time::timeout(Duration::from_secs(60), self.control.read_line(&mut line)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.control.read_line(&mut line))
+            .await
+            .unwrap()
+            .unwrap();
         (line.get(..3).unwrap_or_default().parse().unwrap(), line)
     }
 
@@ -101,7 +104,9 @@ async fn crowd(ports: std::ops::RangeInclusive<u16>, address: fn(u8) -> IpAddr, 
                 // It is reset, or nobody listens; it gets nothing either way.
                 if let Ok(mut stream) = connect(source, (to.ip(), port).into()).await {
                     let mut octets = Vec::new();
-                    let _end = tokio::time::timeout(Duration::from_millis(200), stream.read_to_end(&mut octets)).await;
+                    let _end =
+                        tokio::time::timeout(Duration::from_millis(200), stream.read_to_end(&mut octets))
+                            .await;
                     assert!(octets.is_empty(), "a stranger got {} octets", octets.len());
                 }
             }
