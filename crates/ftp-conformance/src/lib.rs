@@ -7,6 +7,7 @@ pub mod clause;
 pub mod context;
 pub mod diagnose;
 mod drafts;
+pub mod grade;
 pub mod lab;
 mod mission;
 pub mod peer;

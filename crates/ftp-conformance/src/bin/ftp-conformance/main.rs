@@ -9,6 +9,7 @@ use ftp_conformance::clause::{catalogue, requirement};
 use ftp_conformance::registry;
 use ftp_conformance::target::fixtures;
 
+mod client;
 mod diagnosis;
 mod judge;
 mod lab;
@@ -43,6 +44,8 @@ enum Command {
     /// A peer with the suite's configuration, until it is killed
     #[command(hide = true)]
     Peer(lab::PeerArgs),
+    /// Grade a client: a scripted server with the oddities of the field
+    Client(client::Args),
     /// Make the files that some cases look at: without rights, huge, links
     Fixtures {
         /// The root of the account on the server that is to be judged
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Diagnose(args) => diagnosis::run(&args),
         Command::LabClient(args) => lab::run(&args),
         Command::Peer(args) => lab::peer(&args),
+        Command::Client(args) => client::run(&args),
         Command::Fixtures { folder } => make_fixtures(&folder),
     };
     done.unwrap_or_else(|error| {
