@@ -34,6 +34,20 @@ pub struct Context {
 }
 
 impl Context {
+    /// A client of that server in that cell, at its ordinary ports, from wherever the system likes, without a fault.
+    #[must_use]
+    pub fn new(server: Arc<Server>, cell: Cell, timeout: Duration) -> Self {
+        Self {
+            server,
+            cell,
+            doors: None,
+            source: None,
+            timeout,
+            transcript: Transcript::default(),
+            fault: None,
+        }
+    }
+
     /// Where this cell's control connections go.
     ///
     /// # Errors

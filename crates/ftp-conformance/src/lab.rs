@@ -16,7 +16,6 @@ use crate::axes::{Cell, Data, Family, Security, Version};
 use crate::case::Stop;
 use crate::context::Context;
 use crate::peer::Peer;
-use crate::peer::transcript::Transcript;
 use crate::target::Server;
 
 mod place;
@@ -182,15 +181,7 @@ pub async fn tries(server: &Arc<Server>, family: Family, settings: &Settings) ->
         running.spawn(async move {
             let _seat = seats.acquire_owned().await;
             let cell = Cell { family, ..Cell::new(plan.security, plan.data, Version::Tls13) };
-            let context = Context {
-                server,
-                cell,
-                doors: None,
-                source: None,
-                timeout: settings.deadline,
-                transcript: Transcript::default(),
-                fault: None,
-            };
+            let context = Context::new(server, cell, settings.deadline);
             attempt(context, plan, &settings, number).await
         });
     }

@@ -86,13 +86,9 @@ pub async fn run_one(target: &Target, task: Task, options: Options) -> Record {
 
 async fn ask(server: Arc<Server>, task: Task, options: Options, transcript: &Transcript) -> Outcome {
     let context = Context {
-        server,
-        cell: task.cell,
-        doors: None,
-        source: None,
-        timeout: options.timeout,
         transcript: transcript.clone(),
         fault: options.fault,
+        ..Context::new(server, task.cell, options.timeout)
     };
     let running = tokio::spawn((task.case.run)(context));
     let aborter = running.abort_handle();

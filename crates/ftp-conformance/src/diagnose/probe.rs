@@ -13,7 +13,6 @@ use crate::context::Context;
 use crate::diagnose::{Active, Cause, Connect, Control, Finding, Pasv, Seen, Taken, Transfer};
 use crate::peer::Peer;
 use crate::peer::data::{extended_port, passive_address};
-use crate::peer::transcript::Transcript;
 use crate::target::Server;
 
 /// Ports that are tried.
@@ -79,15 +78,7 @@ pub async fn probe(
     tell: &mut (dyn FnMut(&str) + Send),
 ) -> Seen {
     let cell = Cell { family, ..Cell::new(security, Data::Epsv, Version::Tls13) };
-    let context = Context {
-        server: Arc::clone(server),
-        cell,
-        doors: None,
-        source: None,
-        timeout: settings.attempt,
-        transcript: Transcript::default(),
-        fault: None,
-    };
+    let context = Context::new(Arc::clone(server), cell, settings.attempt);
     let mut probe = Probe { context, settings, tell, seen: Seen::new(security, Control::Good) };
     match probe.login().await {
         Ok(peer) => probe.examine(peer).await,
@@ -291,16 +282,8 @@ pub async fn stay_quiet(
 ) -> Option<Finding> {
     let mut tell = |_: &str| {};
     let cell = Cell { family, ..Cell::new(security, Data::Epsv, Version::Tls13) };
-    let context = Context {
-        server: Arc::clone(server),
-        cell,
-        doors: None,
-        source: None,
-        timeout: Settings::default().attempt,
-        transcript: Transcript::default(),
-        fault: None,
-    };
     let settings = Settings::default();
+    let context = Context::new(Arc::clone(server), cell, settings.attempt);
     let mut probe = Probe { context, settings, tell: &mut tell, seen: Seen::new(security, Control::Good) };
     let mut peer = probe.login().await.ok()?;
     tokio::time::sleep(quiet).await;

@@ -16,7 +16,8 @@ pub(crate) fn state_folder() -> Result<PathBuf, String> {
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state")));
     base.map(|base| base.join("ftp-server")).ok_or_else(|| {
-        "there is no HOME to keep a certificate in: set XDG_STATE_HOME, or give --cert and --key".to_owned()
+        "there is no HOME to keep state in: set XDG_STATE_HOME, or give --cert and --key, and --doctor"
+            .to_owned()
     })
 }
 

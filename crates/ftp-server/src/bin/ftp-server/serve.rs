@@ -137,8 +137,11 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     let server = bind(&plan.settings, &users, &tls).await?;
     announce(args, &plan, &server, &fingerprint);
     say_what_shares_the_range(&plan.settings.config.passive.ports.get_ref().0);
-    let told = plan.settings.announced();
-    tokio::spawn(doctor::answer(doctor::socket(args.doctor.as_deref())?, server.doctor(), told));
+    match doctor::socket(args.doctor.as_deref()) {
+        Ok(socket) => drop(tokio::spawn(doctor::answer(socket, server.doctor(), plan.settings.announced()))),
+        // A server that keeps no state serves all the same.
+        Err(error) => tracing::warn!("`ftp-server doctor` will not find this server: {error}"),
+    }
     tokio::spawn(async move {
         for folder in folders {
             match folder.sweep().await {
