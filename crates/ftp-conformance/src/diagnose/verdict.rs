@@ -107,7 +107,7 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
             found.push(finding);
         }
         (Some(finding), _) => found.push(finding),
-        (None, _) => found.push(Finding::new(Cause::Works, "passive mode carries a listing and an upload")),
+        (None, _) => found.push(Finding::new(Cause::Works, carried(main))),
     }
     found.extend(announced(main, &found));
     found.extend(clear.and_then(|clear| active(clear, main)).or_else(|| active(main, main)));
@@ -122,6 +122,14 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
         fresh
     });
     found
+}
+
+/// What passive mode was seen to carry.
+fn carried(seen: &Seen) -> &'static str {
+    match seen.store {
+        Some(Transfer::Refused(_)) => "passive mode carries a listing; this user may not upload",
+        _ => "passive mode carries a listing and an upload",
+    }
 }
 
 fn is_in(seen: &Seen) -> bool {
@@ -228,6 +236,8 @@ fn transfer(seen: &Transfer, direction: Direction) -> Option<Finding> {
     let what = if direction == Direction::Down { "a listing" } else { "an upload of 20 kB" };
     Some(match seen {
         Transfer::Good => return None,
+        // A user who may not write: that is no matter of the network.
+        Transfer::Refused(_) if direction == Direction::Up => return None,
         Transfer::NoConnection(connect) => {
             Finding::new(Cause::RangeFiltered, format!("{what}: {}", words(connect)))
         }
@@ -386,6 +396,10 @@ mod tests {
                 Some(Transfer::Handshake("522 SSL connection failed: session reuse required".to_owned()))
         };
         assert_eq!(changed(reuse), [Cause::ReuseDemanded]);
+        // A user who may only read.
+        let read_only =
+            |seen: &mut Seen| seen.store = Some(Transfer::Refused("553 permission denied".to_owned()));
+        assert_eq!(changed(read_only), [Cause::Works]);
         let empty = |seen: &mut Seen| {
             seen.store = Some(Transfer::Silent);
             seen.left_empty = Some("f".to_owned());
