@@ -1,6 +1,7 @@
-"""What real clients do: clients.py CLIENT MODE PROFILE PORT FOLDER
+"""What real clients do: clients.py CLIENT MODE PROFILE PORT FOLDER [TLS-VERSION DEED]
 
-Prints a line for each thing done: what, good | cannot | bad, why; parted by tabs. FOLDER/root is the folder that the
+Prints a line for each thing done: what, good | cannot | bad, why; parted by tabs. With TLS-VERSION, 1.2 or 1.3, the
+client speaks no other and does only DEED. FOLDER/root is the folder that the
 server serves, so that what a client did is checked on the disk and not by the client.
 """
 
@@ -16,6 +17,7 @@ import sys
 import urllib.parse
 
 CLIENT, MODE, PROFILE, PORT, FOLDER = sys.argv[1:6]
+VERSION, DEED = sys.argv[6:8] if len(sys.argv) > 6 else (None, None)
 HOST = "127.0.0.1"
 PORT = int(PORT)
 ROOT = pathlib.Path(FOLDER) / "root"
@@ -60,6 +62,7 @@ class Curl:
         self.scheme = "ftps" if PROFILE == "implicit" else "ftp"
         self.options = ["curl", "-sS", "--user", "me:secret", "--cacert", str(CA), "--max-time", "100"]
         self.options += ["--ssl-reqd"] if PROFILE == "explicit" else []
+        self.options += ["--tlsv1.3"] if VERSION == "1.3" else ["--tls-max", "1.2"] if VERSION else []
         self.options += {
             "pasv": ["--disable-epsv"], "epsv": [], "port": ["-P", "-", "--disable-eprt"], "eprt": ["-P", "-"],
         }[MODE]
@@ -93,6 +96,8 @@ class Lftp:
             f"set ftp:prefer-epsv {yes[MODE == 'epsv']}", f"set ftp:ssl-allow {yes[PROFILE != 'plain']}",
             f"set ftp:ssl-force {yes[PROFILE == 'explicit']}", f"set ftp:ssl-protect-data {yes[PROFILE != 'plain']}",
         ])
+        if VERSION:
+            self.settings += f"; set ssl:priority NORMAL:-VERS-ALL:+VERS-TLS{VERSION}"
         self.scheme = "ftps" if PROFILE == "implicit" else "ftp"
 
     def quoted(self, name): return '"' + str(name).replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -162,6 +167,8 @@ class Ftplib:
         if MODE == "eprt":
             raise Cannot("EPRT: ftplib uses it over IPv6 only")
         context = ssl.create_default_context(cafile=CA)
+        if VERSION:
+            context.minimum_version = context.maximum_version = ssl.TLSVersion[f"TLSv{VERSION.replace('.', '_')}"]
         make = {"plain": lambda: ftplib.FTP(timeout=20), "explicit": lambda: ftplib.FTP_TLS(context=context, timeout=20),
                 "implicit": lambda: ImplicitTls(context=context, timeout=20)}[PROFILE]
         self.ftp = make()
@@ -356,6 +363,8 @@ def main():
     clear(WORK)
     clear(ROOT)
     for what, deed in DEEDS.items():
+        if DEED not in (None, what):
+            continue
         try:
             client = {"curl": Curl, "lftp": Lftp, "wget": Wget, "ftplib": Ftplib, "aioftp": Aioftp}[CLIENT]()
             deed(client)

@@ -1,5 +1,7 @@
 //! Real clients against the release binary: each client, each way of making data connections, each profile.
 //!
+//! Then what `data_session` promises of clients that resume TLS sessions and of one that does not (`interop/reuse.rs`).
+//!
 //! What a client does stands in `xtask/interop/clients.py`; here are the server and the matrix. A cell that a client
 //! cannot do says so; a failing cell fails the task.
 
@@ -10,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::run::{command, need_module, need_programs, root, run};
+
+mod reuse;
 
 const CLIENTS: [&str; 5] = ["curl", "lftp", "wget", "ftplib", "aioftp"];
 const MODES: [&str; 4] = ["pasv", "epsv", "port", "eprt"];
@@ -49,7 +53,8 @@ fn free_port() -> Result<u16, String> {
     listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
 }
 
-fn start(folder: &Path) -> Result<Daemon, String> {
+/// Starts the daemon on `folder/root`, with `options` besides.
+fn start(folder: &Path, options: &[&str]) -> Result<Daemon, String> {
     let (explicit, implicit) = (free_port()?, free_port()?);
     std::fs::create_dir_all(folder.join("root")).map_err(|error| error.to_string())?;
     let log = std::fs::File::create(folder.join("server.log")).map_err(|error| error.to_string())?;
@@ -63,6 +68,7 @@ fn start(folder: &Path) -> Result<Daemon, String> {
             "--implicit",
             &format!("127.0.0.1:{implicit}"),
         ])
+        .args(options)
         .env("XDG_STATE_HOME", folder.join("state"))
         .stdout(Stdio::null())
         .stderr(log)
@@ -88,11 +94,16 @@ enum Cell {
 }
 
 /// Runs one client in one mode and profile; the cells by what was done.
-fn cells(daemon: &Daemon, folder: &Path, which: [&str; 3]) -> Result<BTreeMap<String, Cell>, String> {
-    let [client, mode, profile] = which;
+fn cells(
+    daemon: &Daemon,
+    folder: &Path,
+    [client, mode, profile]: [&str; 3],
+    only: &[&str],
+) -> Result<BTreeMap<String, Cell>, String> {
     let port = if profile == "implicit" { daemon.implicit } else { daemon.explicit };
     let output = command("python3", &["xtask/interop/clients.py", client, mode, profile, &port.to_string()])
         .arg(folder)
+        .args(only)
         .output()
         .map_err(|error| format!("python3: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -127,7 +138,7 @@ pub(crate) fn interop(args: &Args) -> Result<(), String> {
     need_module("aioftp", "aioftp")?;
     run(&mut command("cargo", &["build", "--release", "--quiet", "-p", "ftp-server"]))?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let daemon = start(folder.path())?;
+    let daemon = start(folder.path(), &[])?;
     let mut bad = Vec::new();
     let mut cannot = BTreeMap::new();
     let mut good = 0;
@@ -136,7 +147,7 @@ pub(crate) fn interop(args: &Args) -> Result<(), String> {
         for mode in chosen(&args.mode, &MODES) {
             for profile in chosen(&args.profile, &PROFILES) {
                 let begun = Instant::now();
-                let cells = cells(&daemon, folder.path(), [client, mode, profile])?;
+                let cells = cells(&daemon, folder.path(), [client, mode, profile], &[])?;
                 let mut row = String::new();
                 for (what, cell) in &cells {
                     match cell {
@@ -159,6 +170,9 @@ pub(crate) fn interop(args: &Args) -> Result<(), String> {
     }
     println!("\n{good} cells good; - marks what a client cannot do:");
     cannot.keys().for_each(|why| println!("  {why}"));
+    if args.mode.is_empty() && args.profile.is_empty() {
+        bad.extend(reuse::reuse(&chosen(&args.client, &CLIENTS))?);
+    }
     if bad.is_empty() {
         return Ok(());
     }

@@ -140,7 +140,10 @@ fn run_all<'a>(tasks: Vec<(&'static Network, &'a str)>, jobs: usize) -> Vec<Outc
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
                     let Some((network, server)) = next else { return };
+                    let begun = Instant::now();
                     let found = enclosed(network.name, server);
+                    let how = if found.is_ok() { "done" } else { "could not be run" };
+                    println!("{} {server}: {how}, {:.0} s", network.name, begun.elapsed().as_secs_f64());
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((network, server, found));
                 }
             });

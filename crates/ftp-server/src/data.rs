@@ -16,12 +16,12 @@ use std::time::Duration;
 use ftp_proto::session::{DataFault, Fault, Protection};
 use ftp_proto::value::text::Text;
 use socket2::SockRef;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
-use crate::ports::{Arrival, Lease, Origin};
+use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Belongs, Binding, Tls};
 
 pub(crate) mod active;
@@ -102,6 +102,15 @@ pub(crate) enum DataStream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// Which way the octets of a transfer go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// An upload.
+    In,
+    /// A download.
+    Out,
+}
+
 impl Channel {
     /// Whether the TCP connection stands.
     pub(crate) fn is_up(&self) -> bool {
@@ -147,6 +156,7 @@ impl Channel {
         mut self,
         protection: Protection,
         guard: Option<&Guard>,
+        flow: Flow,
     ) -> Result<DataStream, Fault> {
         let guard = match (protection, self) {
             (Protection::Clear, Self::Up(stream, Origin::Expected)) => return Ok(DataStream::Clear(stream)),
@@ -173,7 +183,10 @@ impl Channel {
         let resumed = guard.resumed.as_deref();
         match guard.tls.belongs(stream.get_ref().1, guard.binding, resumed, origin) {
             Belongs::Here => Ok(DataStream::Tls(stream)),
-            Belongs::Elsewhere => Err(Fault::ForeignSession),
+            Belongs::Elsewhere => {
+                refuse(stream, flow);
+                Err(Fault::ForeignSession)
+            }
         }
     }
 
@@ -215,6 +228,19 @@ pub(crate) fn close_gently(mut stream: TcpStream) {
         let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };
         let _late = tokio::time::timeout(LINGER, drain).await;
     });
+}
+
+/// Ends a connection whose TLS session belongs elsewhere. An upload ends in order, or the client would fail before it reads
+/// why in the reply; a download must not, because that would look like an empty file.
+fn refuse(mut stream: Box<TlsStream<TcpStream>>, flow: Flow) {
+    match flow {
+        Flow::Out => reset(stream.get_ref().0),
+        Flow::In => drop(tokio::spawn(async move {
+            // Whether the client hears of it or not: the reply tells.
+            let _gone = tokio::time::timeout(LINGER, stream.shutdown()).await;
+            close_gently(stream.into_inner().0);
+        })),
+    }
 }
 
 /// An error of a data connection in words.

@@ -171,8 +171,7 @@ pub(crate) fn inside(network: &Network, server: &str) -> Result<(), String> {
     let mut client = at_host("c", binary("ftp-conformance"));
     client.args(["lab-client", &format!("ftp://{target}:21"), "--user", "tester", "--password-env", "P"]);
     client.args(["--implicit-port", "990", "--root"]).arg(&running.home).env("P", password(server));
-    let deadline = if server == "ours" { "14" } else { "25" };
-    client.args(["--deadline", deadline]);
+    client.args(["--deadline", "14"]);
     if !has_implicit(server) {
         client.args(["--security", "plain,explicit"]);
     }

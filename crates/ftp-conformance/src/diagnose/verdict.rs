@@ -101,6 +101,12 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
         return found;
     };
     match (passive(main), clear.map(passive)) {
+        // In TLS even a small transfer begins with a big handshake.
+        (Some(hung), Some(Some(stalled)))
+            if hung.cause == Cause::PayloadDropped && stalled.cause == Cause::PacketsTooBig =>
+        {
+            found.push(stalled);
+        }
         (Some(finding), Some(None)) if secure.is_some() => {
             let because = format!("passive mode works in clear and not with TLS ({})", finding.because);
             found.push(Finding::new(Cause::HelperBlinded, because));
@@ -312,6 +318,8 @@ fn active(seen: &Seen, main: &Seen) -> Option<Finding> {
         // A server that does not offer active mode has nothing wrong with it.
         (false, Taken::No, _) => None,
         (false, Taken::Yes, None) if behind_nat => Some(Finding::new(Cause::ClientNat, because)),
+        // It came, and carried nothing: that is not about active mode.
+        (false, Taken::Yes, Some(_)) if active.listed.is_none() => None,
         (false, Taken::Yes, _) => {
             let in_tls = main.security != Security::Plain && seen.security == Security::Plain;
             let where_ = if in_tls { " (in clear)" } else { "" };
@@ -459,6 +467,11 @@ mod tests {
         let mut secure = fine(Security::Explicit, PUBLIC);
         all(&mut secure, &Connect::TimedOut);
         assert_eq!(causes(&[clear.clone(), secure]), [Cause::HelperBlinded, Cause::RangeFiltered]);
+        let (mut stalls, mut hangs) = (clear.clone(), fine(Security::Explicit, PUBLIC));
+        stalls.store = Some(Transfer::Silent);
+        stalls.active.as_mut().unwrap().listed = None;
+        hangs.list = Some(Transfer::Silent);
+        assert_eq!(causes(&[stalls, hangs]), [Cause::PacketsTooBig]);
         let hung = Seen::new(Security::Explicit, Control::TlsHangs);
         assert_eq!(causes(&[clear, hung]), [Cause::TlsBlocked, Cause::Works]);
         let closed = Seen::new(Security::Plain, Control::NoConnection(Connect::TimedOut));

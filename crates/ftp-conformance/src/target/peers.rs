@@ -83,6 +83,16 @@ struct Site<'a> {
     setup: Option<Need>,
     /// What PASV announces.
     announced: Option<Ipv4Addr>,
+    patience: Patience,
+}
+
+/// How long a peer waits for data connections and for data on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// As it comes.
+    Own,
+    /// A few seconds, where that can be configured: a lab in which data connections fail has to end.
+    Short,
 }
 
 impl Site<'_> {
@@ -237,7 +247,13 @@ pub struct Stand {
 /// If it does not start.
 pub fn serve(product: Product, stand: &Stand) -> Result<(), String> {
     let accounts = [Account::new("tester", "conformance"), Account::new("second", "other-word")];
-    let site = Site { folder: &stand.folder, accounts: &accounts, setup: None, announced: stand.announced };
+    let site = Site {
+        folder: &stand.folder,
+        accounts: &accounts,
+        setup: None,
+        announced: stand.announced,
+        patience: Patience::Short,
+    };
     furnish(&site)?;
     let mut listeners = vec![Listener { address: stand.explicit, start: Start::Clear }];
     if can_begin_in_tls(product) {
@@ -262,7 +278,8 @@ fn can_begin_in_tls(product: Product) -> bool {
 fn start_blocking(product: Product, setup: Option<Need>) -> Result<Server, String> {
     let folder = tempfile::tempdir().map_err(text)?;
     let accounts = [Account::new("tester", "conformance"), Account::new("second", "other-word")];
-    let site = Site { folder: folder.path(), accounts: &accounts, setup, announced: None };
+    let site =
+        Site { folder: folder.path(), accounts: &accounts, setup, announced: None, patience: Patience::Own };
     furnish(&site)?;
     let listeners = listeners(product)?;
     let scripts = config::scripts(product, &site, &listeners)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ftp_proto::session::{
     Action, Answer, Count, Create, Credentials, DataFault, Denied, Event, Failure, Fault, Format, Inbound,
-    Left, Login, Outbound, Protection, Refusal, Request, Rights, Span,
+    Left, Login, Outbound, Refusal, Request, Rights, Span,
 };
 use ftp_proto::value::facts::{Entry, Facts, Perm};
 use ftp_proto::value::path::VPath;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Account, Attempt};
 use crate::data::send::{Listing, Origin, send};
-use crate::data::{Channel, DataStream, Go, Guard, Stop, active, digest, receive, stopped};
+use crate::data::{Channel, DataStream, Flow, Go, Stop, active, digest, receive, stopped};
 use crate::driver::Driver;
 use crate::observe::Mode;
 use crate::ports;
@@ -161,7 +161,8 @@ impl Driver {
             let Some(origin) = origin else {
                 return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
             };
-            let stream = connected(channel, protection, guard.as_ref(), &mut stop).await;
+            let stream = channel.finish(protection, guard.as_ref(), Flow::Out);
+            let stream = unless_stopped(stream, &mut stop).await;
             let sent = match stream {
                 Ok(stream) => send(stream, origin, coding, stop, &mut count).await,
                 Err(fault) => Err(fault),
@@ -180,8 +181,8 @@ impl Driver {
         self.job = Some(Box::pin(async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
             let Some((storage, file_max)) = storage else { return nothing(Fault::Storage(Refusal::Denied)) };
-            let stream = connected(channel, plan.protection, guard.as_ref(), &mut stop).await;
-            let stream = match stream {
+            let stream = channel.finish(plan.protection, guard.as_ref(), Flow::In);
+            let stream = match unless_stopped(stream, &mut stop).await {
                 Ok(stream) => stream,
                 Err(fault) => return nothing(fault),
             };
@@ -216,17 +217,15 @@ async fn room(storage: &dyn Storage, file_max: Option<u64>, plan: &Inbound) -> R
     most.checked_sub(before).ok_or(Refusal::OverQuota)
 }
 
-/// The data connection at the level that PROT asks for, unless the transfer is stopped first.
-async fn connected(
-    channel: Channel,
-    protection: Protection,
-    guard: Option<&Guard>,
+/// The data connection, unless the transfer is stopped first.
+async fn unless_stopped(
+    stream: impl Future<Output = Result<DataStream, Fault>>,
     stop: &mut Stop,
 ) -> Result<DataStream, Fault> {
     tokio::select! {
         biased;
         () = stopped(stop) => Err(Fault::Aborted),
-        stream = channel.finish(protection, guard) => stream,
+        stream = stream => stream,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::Command;
 
-use crate::target::peers::{Listener, NOBODY, Product, Site, Start, find, is_root};
+use crate::target::peers::{Listener, NOBODY, Patience, Product, Site, Start, find, is_root};
 
 /// The commands that start `product` at `listeners`: one for all, or one each.
 pub(super) fn scripts(
@@ -26,11 +26,8 @@ fn crypt(password: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Accounts of the system, in a mount namespace in which `/etc` knows them.
-fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
-    if !is_root() {
-        return Err("vsftpd logs users of the system in: it has to be started by root".to_owned());
-    }
+/// Writes the files that stand for those of `/etc` in vsftpd's mount namespace: its accounts are those of the system.
+fn system_accounts(site: &Site<'_>) -> Result<(), String> {
     let (mut users, mut shadow) =
         (String::from("root:x:0:0::/root:/bin/sh\n"), String::from("root:*:1::::::\n"));
     users += "nobody:x:65533:65533::/nonexistent:/bin/sh\n";
@@ -44,15 +41,28 @@ fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String
     site.write(
         "pam",
         "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n",
-    )?;
+    )
+}
+
+fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
+    if !is_root() {
+        return Err("vsftpd logs users of the system in: it has to be started by root".to_owned());
+    }
+    system_accounts(site)?;
     std::fs::create_dir_all(site.path("empty")).map_err(|error| error.to_string())?;
     let program = find("vsftpd")?;
     let yes = |word: bool| if word { "YES" } else { "NO" };
     let mut scripts = Vec::new();
     for (index, listener) in listeners.iter().enumerate() {
-        let v6 = listener.address.is_ipv6();
+        let (ip, v6) = (listener.address.ip(), listener.address.is_ipv6());
+        // It takes `::` for another address.
+        let home = match (ip.is_unspecified(), v6) {
+            (true, _) => String::new(),
+            (false, true) => format!("listen_address6={ip}\n"),
+            (false, false) => format!("listen_address={ip}\n"),
+        };
         let text = format!(
-            "listen={}\nlisten_ipv6={}\nlisten_address{}={}\nlisten_port={}\nbackground=NO\nlocal_enable=YES\n\
+            "listen={}\nlisten_ipv6={}\n{home}listen_port={}\nbackground=NO\nlocal_enable=YES\n\
              write_enable=YES\nanonymous_enable=NO\nlocal_umask=022\nchroot_local_user=YES\n\
              allow_writeable_chroot=YES\nsecure_chroot_dir={}\nnopriv_user=nobody\npam_service_name=vsftpd-suite\n\
              pasv_min_port=40000\npasv_max_port=50000\nconnect_from_port_20=NO\nseccomp_sandbox=NO\nisolate=NO\n\
@@ -63,8 +73,6 @@ fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String
              port_enable=YES\ndual_log_enable=NO\nxferlog_enable=NO\nutf8_filesystem=YES\n",
             yes(!v6),
             yes(v6),
-            if v6 { "6" } else { "" },
-            listener.address.ip(),
             listener.address.port(),
             site.shown("empty"),
             yes(listener.start == Start::Tls),
@@ -72,7 +80,11 @@ fn vsftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String
             strict = yes(site.is_strict()),
         );
         let announce = site.announced.map(|address| format!("pasv_address={address}\n")).unwrap_or_default();
-        let text = format!("{text}{announce}");
+        let waits = match site.patience {
+            Patience::Own => "",
+            Patience::Short => "accept_timeout=4\nconnect_timeout=4\ndata_connection_timeout=8\n",
+        };
+        let text = format!("{text}{announce}{waits}");
         let name = format!("vsftpd-{index}.conf");
         site.write(&name, &text)?;
         scripts.push(format!(
@@ -120,11 +132,15 @@ fn proftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Strin
     );
     let masquerade =
         site.announced.map(|address| format!("  MasqueradeAddress {address}\n")).unwrap_or_default();
+    let waits = match site.patience {
+        Patience::Own => "",
+        Patience::Short => "  TimeoutStalled 8\n",
+    };
     for listener in listeners {
         let options = if listener.start == Start::Tls { " UseImplicitSSL" } else { "" };
         let _infallible = writeln!(
             text,
-            "<VirtualHost {}>\n  Port {}\n{masquerade}{common}  TLSOptions NoSessionReuseRequired{options}\n</VirtualHost>",
+            "<VirtualHost {}>\n  Port {}\n{masquerade}{common}{waits}  TLSOptions NoSessionReuseRequired{options}\n</VirtualHost>",
             listener.address.ip(),
             listener.address.port()
         );
@@ -179,6 +195,10 @@ fn pyftpdlib(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
         announce = site.announced.map_or_else(|| "None".to_owned(), |address| format!("'{address}'")),
         strict = if site.is_strict() { "True" } else { "False" },
     );
+    if site.patience == Patience::Short {
+        script +=
+            "Handler.passive_dtp.timeout = Handler.active_dtp.timeout = 4\nHandler.dtp_handler.timeout = 8\n";
+    }
     for account in site.accounts {
         let (name, password, root) = (&account.user, &account.password, site.shown(&account.user));
         let _infallible =
