@@ -22,7 +22,7 @@ pub(crate) struct Network {
     pub(crate) verdict: &'static [&'static str],
     /// What else it has to find.
     pub(crate) also: &'static [&'static str],
-    /// What the server's own doctor has to say; `healthy` where it has nothing to see.
+    /// What the server's own doctor has to say; `healthy` where nothing that it sees tells of a cause.
     pub(crate) doctor: &'static str,
 }
 
@@ -229,6 +229,7 @@ pub(crate) const NETWORKS: &[Network] = &[
         what: "a transparent proxy accepts every data connection",
         setup: "proxy",
         verdict: &["intercepted", "payload-dropped"],
+        doctor: "a firewall on its side blocks the passive ports",
         ..PLAIN
     },
     Network {
