@@ -2,6 +2,7 @@
 
 pub mod axes;
 pub mod baseline;
+pub mod bench;
 pub mod case;
 pub mod clause;
 pub mod context;

@@ -81,17 +81,16 @@ impl Driver {
 
     /// The transfer is over, one way or the other.
     pub(super) fn end_record(&mut self, transfer: &Transferred) {
-        let connected = match self.trace.take() {
-            Some(Trace { begun, mut record }) => {
-                record.ended = begun.elapsed();
-                let connected = record.connected.is_some();
-                self.shared.observer.incident(self.who, &Incident::Data(record));
-                connected
-            }
-            None => false,
-        };
+        let stood = self.trace.take().and_then(|Trace { begun, mut record }| {
+            record.ended = begun.elapsed();
+            let stood = record.connected.map(|connected| record.ended.saturating_sub(connected));
+            self.shared.observer.incident(self.who, &Incident::Data(record));
+            stood
+        });
         if transfer.reply.code().class() != Class::Completion {
-            let silent = connected && transfer.octets == 0;
+            // A client that breaks off by itself does not wait for so long.
+            let patience = self.shared.options.stall.min(self.shared.options.handshake);
+            let silent = transfer.octets == 0 && stood.is_some_and(|stood| stood >= patience);
             let moved = if silent { Moved::Nothing } else { Moved::Otherwise };
             let said = String::from_utf8_lossy(transfer.reply.text()).into_owned();
             let said = format!("{} {said}", transfer.reply.code().number());

@@ -9,6 +9,7 @@ use ftp_conformance::clause::{catalogue, requirement};
 use ftp_conformance::registry;
 use ftp_conformance::target::fixtures;
 
+mod bench;
 mod client;
 mod diagnosis;
 mod judge;
@@ -44,6 +45,11 @@ enum Command {
     /// A peer with the suite's configuration, until it is killed
     #[command(hide = true)]
     Peer(lab::PeerArgs),
+    /// Measure a server: throughput, latency, processor time and memory
+    Bench(bench::Args),
+    /// The bound that servers are compared with: a server that checks nothing, until it is killed
+    #[command(hide = true)]
+    BenchLimit(bench::LimitArgs),
     /// Grade a client: a scripted server with the oddities of the field
     Client(client::Args),
     /// Make the files that some cases look at: without rights, huge, links
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
         Command::Diagnose(args) => diagnosis::run(&args),
         Command::LabClient(args) => lab::run(&args),
         Command::Peer(args) => lab::peer(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchLimit(args) => bench::limit(&args),
         Command::Client(args) => client::run(&args),
         Command::Fixtures { folder } => make_fixtures(&folder),
     };

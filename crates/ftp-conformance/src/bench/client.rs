@@ -1,0 +1,374 @@
+//! The generator's client: blocking, one thread each, as few calls and copies as a client can do with.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::pipe::{SpliceFlags, splice};
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+
+use crate::axes::Security;
+use crate::peer::tls::AnyCertificate;
+
+/// Octets that are moved by one call.
+pub(super) const PIECE: usize = 256 << 10;
+/// How long a server may take for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What every session of one run shares.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    pub(super) security: Security,
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+/// A configuration that takes any certificate; its tickets are kept for those who share it.
+pub(super) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(8);
+    Ok(Arc::new(config))
+}
+
+/// A connection whose reads from the socket are large: rustls itself asks for 4 KiB at a time.
+pub(super) struct Secured {
+    connection: ClientConnection,
+    socket: TcpStream,
+    buffer: Vec<u8>,
+    /// What of `buffer` was not looked at.
+    filled: std::ops::Range<usize>,
+}
+
+fn tls_error(error: &rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+impl Secured {
+    fn new(config: Arc<ClientConfig>, socket: TcpStream, buffer: Vec<u8>) -> io::Result<Self> {
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let mut connection = ClientConnection::new(config, name).map_err(|error| tls_error(&error))?;
+        connection.set_buffer_limit(Some(2 * PIECE));
+        let mut secured = Self { connection, socket, buffer, filled: 0..0 };
+        while secured.connection.is_handshaking() {
+            secured.send()?;
+            if secured.connection.is_handshaking() && secured.receive()? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        secured.send()?;
+        Ok(secured)
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        while self.connection.wants_write() {
+            self.connection.write_tls(&mut self.socket)?;
+        }
+        Ok(())
+    }
+
+    /// Takes octets in; 0 is the end of the connection.
+    fn receive(&mut self) -> io::Result<usize> {
+        if self.filled.is_empty() {
+            self.filled = 0..self.socket.read(&mut self.buffer)?;
+        }
+        let mut rest = self.buffer.get(self.filled.clone()).unwrap_or_default();
+        let count = self.connection.read_tls(&mut rest)?;
+        self.filled.start += count;
+        self.connection.process_new_packets().map_err(|error| tls_error(&error))?;
+        Ok(count)
+    }
+
+    /// close_notify, then FIN.
+    fn finish(&mut self) -> io::Result<()> {
+        self.connection.send_close_notify();
+        self.send()?;
+        self.socket.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+impl Read for Secured {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.connection.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            if self.receive()? == 0 {
+                // The reader says whether that was announced.
+                return self.connection.reader().read(buffer);
+            }
+        }
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let count = self.connection.writer().write(data)?;
+        self.send()?;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send()
+    }
+}
+
+/// Either kind of connection.
+pub(super) enum Wire {
+    Clear(TcpStream),
+    Tls(Box<Secured>),
+}
+
+impl Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Clear(stream) => stream.write_all(data),
+            Self::Tls(stream) => stream.write_all(data),
+        }
+    }
+}
+
+/// A session that is logged in.
+pub(super) struct Session {
+    wire: Wire,
+    input: Vec<u8>,
+    home: IpAddr,
+    config: Arc<ClientConfig>,
+    security: Security,
+    spare: Vec<u8>,
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+impl Session {
+    /// Connects, protects, logs in, and asks for TYPE I.
+    pub(super) fn open(place: &Place, config: Arc<ClientConfig>) -> io::Result<Self> {
+        let stream = socket(place.address)?;
+        let home = place.address.ip();
+        let mut session = Self {
+            wire: Wire::Clear(stream),
+            input: Vec::new(),
+            home,
+            config,
+            security: place.security,
+            spare: Vec::new(),
+        };
+        if place.security == Security::Implicit {
+            session = session.secure()?;
+        }
+        session.expect(2)?;
+        if place.security == Security::Explicit {
+            session.command("AUTH TLS", 2)?;
+            session = session.secure()?;
+        }
+        session.command(&format!("USER {}", place.user), 3)?;
+        session.command(&format!("PASS {}", place.password), 2)?;
+        if place.security != Security::Plain {
+            session.command("PBSZ 0", 2)?;
+            session.command("PROT P", 2)?;
+        }
+        session.command("TYPE I", 2)?;
+        Ok(session)
+    }
+
+    fn secure(self) -> io::Result<Self> {
+        let Wire::Clear(stream) = self.wire else { return Ok(self) };
+        let secured = Secured::new(Arc::clone(&self.config), stream, vec![0; 4096])?;
+        Ok(Self { wire: Wire::Tls(Box::new(secured)), ..self })
+    }
+
+    /// The next reply, whose code has to begin with `class`.
+    pub(super) fn expect(&mut self, class: u8) -> io::Result<String> {
+        let reply = self.reply()?;
+        if reply.as_bytes().first() == Some(&(b'0' + class)) {
+            return Ok(reply);
+        }
+        Err(io::Error::other(format!("the server said: {reply}")))
+    }
+
+    fn reply(&mut self) -> io::Result<String> {
+        let mut line = self.line()?;
+        if line.get(3..4) == Some("-") {
+            let end = format!("{} ", line.get(..3).unwrap_or_default());
+            while !line.starts_with(&end) {
+                line = self.line()?;
+            }
+        }
+        Ok(line)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
+                let line = String::from_utf8_lossy(self.input.get(..end).unwrap_or_default()).into_owned();
+                self.input.drain(..end + 2);
+                return Ok(line);
+            }
+            let mut octets = [0; 1024];
+            match self.wire.read(&mut octets)? {
+                0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up")),
+                count => self.input.extend_from_slice(octets.get(..count).unwrap_or_default()),
+            }
+        }
+    }
+
+    pub(super) fn command(&mut self, line: &str, class: u8) -> io::Result<String> {
+        self.wire.write_all(format!("{line}\r\n").as_bytes())?;
+        self.expect(class)
+    }
+
+    /// A data connection over EPSV on which `line` was begun.
+    fn begin(&mut self, line: &str) -> io::Result<Wire> {
+        let reply = self.command("EPSV", 2)?;
+        let port = reply.rsplit('|').nth(1).and_then(|port| port.parse().ok());
+        let port = port.ok_or_else(|| io::Error::other(format!("no port in {reply:?}")))?;
+        let stream = socket(SocketAddr::new(self.home, port))?;
+        self.command(line, 1)?;
+        if self.security == Security::Plain {
+            return Ok(Wire::Clear(stream));
+        }
+        Ok(Wire::Tls(Box::new(Secured::new(Arc::clone(&self.config), stream, self.spare())?)))
+    }
+
+    /// A buffer for a data connection: the last one's, if it was given back.
+    fn spare(&mut self) -> Vec<u8> {
+        let mut spare = std::mem::take(&mut self.spare);
+        spare.resize(PIECE, 0);
+        spare
+    }
+
+    /// Downloads into nothing; how many octets came.
+    pub(super) fn get(&mut self, line: &str, void: &mut Void) -> io::Result<u64> {
+        let mut wire = self.begin(line)?;
+        let count = match &mut wire {
+            Wire::Clear(stream) => void.drain(stream)?,
+            Wire::Tls(stream) => {
+                let mut count = 0;
+                loop {
+                    match stream.read(&mut void.buffer)? {
+                        0 => break count,
+                        octets => count += octets as u64,
+                    }
+                }
+            }
+        };
+        if let Wire::Tls(mut stream) = wire {
+            // The server may have closed already.
+            let _gone = stream.finish();
+            self.spare = stream.buffer;
+        }
+        self.expect(2)?;
+        Ok(count)
+    }
+
+    /// Downloads into memory.
+    pub(super) fn fetch(&mut self, line: &str) -> io::Result<Vec<u8>> {
+        let mut wire = self.begin(line)?;
+        let (mut data, mut buffer) = (Vec::new(), vec![0; PIECE]);
+        loop {
+            match wire.read(&mut buffer)? {
+                0 => break,
+                count => data.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+        drop(wire);
+        self.expect(2)?;
+        Ok(data)
+    }
+
+    /// Uploads `cargo`.
+    pub(super) fn put(&mut self, line: &str, cargo: &Cargo) -> io::Result<()> {
+        match self.begin(line)? {
+            Wire::Clear(stream) => cargo.send(&stream)?,
+            Wire::Tls(mut stream) => {
+                for piece in cargo.octets.chunks(PIECE) {
+                    stream.write_all(piece)?;
+                }
+                stream.finish()?;
+                // A server that answers with close_notify is heard out.
+                let _end = stream.read(&mut [0; 16]);
+                self.spare = stream.buffer;
+            }
+        }
+        self.expect(2).map(drop)
+    }
+}
+
+/// Where downloads go.
+pub(super) struct Void {
+    pipe: (std::os::fd::OwnedFd, std::os::fd::OwnedFd),
+    null: File,
+    buffer: Vec<u8>,
+}
+
+impl Void {
+    pub(super) fn new() -> io::Result<Self> {
+        let pipe = rustix::pipe::pipe()?;
+        // With a pipe of the usual 64 KiB it works as well, only slower.
+        let _refused = rustix::pipe::fcntl_setpipe_size(&pipe.1, 1 << 20);
+        let null = File::options().write(true).open("/dev/null")?;
+        Ok(Self { pipe, null, buffer: vec![0; PIECE] })
+    }
+
+    /// Everything a socket brings goes to /dev/null without being looked at.
+    fn drain(&self, stream: &TcpStream) -> io::Result<u64> {
+        let mut count = 0;
+        loop {
+            let moved = splice(stream, None, &self.pipe.1, None, 1 << 20, SpliceFlags::MOVE)?;
+            if moved == 0 {
+                return Ok(count);
+            }
+            let mut left = moved;
+            while left > 0 {
+                left -= splice(&self.pipe.0, None, &self.null, None, left, SpliceFlags::MOVE)?;
+            }
+            count += moved as u64;
+        }
+    }
+}
+
+/// What uploads carry.
+pub(super) struct Cargo {
+    pub(super) octets: Vec<u8>,
+    file: File,
+}
+
+impl Cargo {
+    pub(super) fn new(size: usize) -> io::Result<Self> {
+        let block: Vec<u8> = (0..65_521_u32).map(|index| index.wrapping_mul(31).to_le_bytes()[1]).collect();
+        let octets: Vec<u8> = block.iter().copied().cycle().take(size).collect();
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&octets)?;
+        Ok(Self { octets, file })
+    }
+
+    fn send(&self, stream: &TcpStream) -> io::Result<()> {
+        let (mut offset, end) = (0, self.octets.len() as u64);
+        while offset < end {
+            rustix::fs::sendfile(stream, &self.file, Some(&mut offset), 1 << 20)?;
+        }
+        stream.shutdown(std::net::Shutdown::Write)
+    }
+}
