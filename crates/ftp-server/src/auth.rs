@@ -12,6 +12,7 @@ use ftp_proto::value::text::Text;
 
 use crate::storage::Storage;
 
+mod remembered;
 pub mod throttle;
 mod users;
 

@@ -26,6 +26,7 @@ use crate::tls::{Belongs, Binding, Tls};
 
 pub(crate) mod active;
 pub(crate) mod digest;
+mod kernel;
 pub(crate) mod receive;
 pub(crate) mod send;
 

@@ -1,7 +1,11 @@
 //! Accounts with argon2id hashes.
+//!
+//! Verifying a password costs tens of milliseconds of a core on purpose. One that was right is remembered for a while as a
+//! keyed hash (`remembered.rs`), because many clients log in for each file; a wrong one costs the full price every time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -10,6 +14,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use crate::auth::remembered::Remembered;
 use crate::auth::{Account, Attempt, Authenticator, Credentials, Denied};
 
 /// Passwords that are verified at once; each takes 19 MiB and some tens of milliseconds of a core.
@@ -57,6 +62,7 @@ pub struct Users {
     /// Verified in place of the hash of a user who does not exist, so that both take the same time.
     decoy: String,
     verifications: Semaphore,
+    remembered: Remembered,
 }
 
 /// argon2id with the parameters that OWASP gives first: 19 MiB, 2 passes, 1 lane.
@@ -81,7 +87,8 @@ impl Users {
     /// [`UserError::Hashing`] if argon2 cannot run here.
     pub fn new() -> Result<Self, UserError> {
         let decoy = hash_password(b"decoy")?;
-        Ok(Self { users: HashMap::new(), decoy, verifications: Semaphore::new(VERIFICATIONS_MAX) })
+        let verifications = Semaphore::new(VERIFICATIONS_MAX);
+        Ok(Self { users: HashMap::new(), decoy, verifications, remembered: Remembered::new() })
     }
 
     /// Adds a user; an earlier one of the same name on the same host is replaced.
@@ -118,12 +125,20 @@ impl Users {
     }
 
     async fn verify(&self, hash: &str, password: &[u8]) -> bool {
+        let mark = self.remembered.mark(hash, password);
+        if self.remembered.knows(&mark, Instant::now()) {
+            return true;
+        }
         let Ok(_permit) = self.verifications.acquire().await else { return false };
         let (hash, password) = (hash.to_owned(), password.to_vec());
         let verified = tokio::task::spawn_blocking(move || {
             PasswordHash::new(&hash).is_ok_and(|hash| argon2().verify_password(&password, &hash).is_ok())
         });
-        verified.await.unwrap_or(false)
+        let verified = verified.await.unwrap_or(false);
+        if verified {
+            self.remembered.keep(mark, Instant::now());
+        }
+        verified
     }
 }
 
@@ -194,6 +209,25 @@ mod tests {
         let broken =
             User { hash: Some("plain".into()), account: account(), transport: Transport::Any, host: None };
         assert_eq!(users.add("x", broken), Err(UserError::Hash));
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_dear_once_and_a_wrong_one_always() {
+        let account = Account::new(Rights::READ_ONLY, Arc::new(MemoryStorage::new()));
+        let users = Users::new().unwrap().with("me", "right", account).unwrap();
+        let timed = async |password| {
+            let begun = Instant::now();
+            let done = try_login(&users, "me", password).await;
+            (done, begun.elapsed())
+        };
+        let (first, dear) = timed("right").await;
+        let (again, cheap) = timed("right").await;
+        assert_eq!((first, again), (Ok(()), Ok(())));
+        assert!(cheap < dear / 10, "{dear:?}, then {cheap:?}");
+        assert_eq!(timed("wrong").await.0, Err(Denied::Credentials));
+        let (wrong, still_dear) = timed("wrong").await;
+        assert_eq!(wrong, Err(Denied::Credentials));
+        assert!(still_dear > dear / 10, "{dear:?}, a wrong one again {still_dear:?}");
     }
 
     #[tokio::test]

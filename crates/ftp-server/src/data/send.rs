@@ -9,6 +9,7 @@ use ftp_proto::value::facts::{Entry, Perm};
 use ftp_proto::value::time::TimeVal;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use crate::data::kernel::{self, Part};
 use crate::data::{BUFFER, DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
 use crate::storage::{Entries, Source, StorageError};
@@ -71,6 +72,17 @@ impl Origin {
         }
     }
 
+    /// What the kernel can send by itself, if nothing has to be done to the octets.
+    fn part(&self, coding: Coding) -> Option<Part> {
+        match self {
+            Self::File(source, wanted) if coding.is_identity() => {
+                let (file, offset) = source.file()?;
+                Some(Part { file, offset, left: wanted.unwrap_or(u64::MAX).min(source.len()) })
+            }
+            Self::File(..) | Self::Listing(_) => None,
+        }
+    }
+
     fn buffer(&self) -> Vec<u8> {
         match self {
             Self::Listing(_) => Vec::new(),
@@ -94,7 +106,10 @@ pub(crate) async fn send(
     let pumped = {
         let pump = async {
             match &mut stream {
-                DataStream::Clear(stream) => pump(stream, origin, coding, stall, count).await,
+                DataStream::Clear(stream) => match origin.part(coding) {
+                    Some(part) => kernel::send(stream, part, stall, count).await,
+                    None => pump(stream, origin, coding, stall, count).await,
+                },
                 DataStream::Tls(stream) => pump(&mut **stream, origin, coding, stall, count).await,
             }
         };
