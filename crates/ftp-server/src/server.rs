@@ -21,8 +21,10 @@ use crate::tls::Tls;
 
 mod accept;
 pub(crate) mod limits;
+mod shards;
 
 pub use limits::Limits;
+use shards::Shards;
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -39,6 +41,9 @@ pub enum ServeError {
     /// Implicit FTPS without TLS.
     #[error("an implicit FTPS address needs a certificate")]
     ImplicitWithoutTls,
+    /// The threads of [`Builder::threads`] cannot be started.
+    #[error("cannot start threads for sessions: {0}")]
+    Threads(#[source] io::Error),
 }
 
 /// Times and sizes that are no matter of the protocol.
@@ -110,6 +115,7 @@ pub struct Builder {
     ports: RangeInclusive<u16>,
     observer: Arc<dyn Observer>,
     limits: Limits,
+    threads: usize,
     addresses: Vec<(SocketAddr, Entrance)>,
 }
 
@@ -150,6 +156,13 @@ impl Builder {
     /// How many sessions there may be.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Runs sessions on so many threads of the server's own, each session on one of them; 0, the default, runs them where
+    /// [`Server::run`] runs. A program that does nothing else is fastest with one for each processor.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -206,7 +219,8 @@ impl Builder {
             observer: self.observer,
             limits: limits::Register::new(self.limits),
         };
-        Ok(Server { shared: Arc::new(shared), listeners })
+        let shards = Shards::start(self.threads).map_err(ServeError::Threads)?;
+        Ok(Server { shared: Arc::new(shared), listeners, shards })
     }
 }
 
@@ -214,6 +228,7 @@ impl Builder {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
+    shards: Shards,
 }
 
 impl Server {
@@ -227,6 +242,7 @@ impl Server {
             ports: PASSIVE_PORTS,
             observer: Arc::new(Log),
             limits: Limits::default(),
+            threads: 0,
             addresses: Vec::new(),
         }
     }
@@ -246,7 +262,10 @@ impl Server {
     /// Serves until `stop` completes. Then transfers that run may end, new commands get 421, and after
     /// [`Options::drain`] whatever is left is cut off.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        accept::serve(self.shared, self.listeners, stop).await;
+        let shards = Arc::new(self.shards);
+        accept::serve(&self.shared, self.listeners, &shards, stop).await;
+        // Joining the threads may take the moment that a session takes to notice.
+        let _panicked = tokio::task::spawn_blocking(move || drop(shards)).await;
     }
 }
 

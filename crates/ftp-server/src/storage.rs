@@ -125,8 +125,8 @@ pub trait Sink: Send {
     /// Takes the next octets; gives the buffer back, empty, for reuse.
     async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError>;
 
-    /// Makes what was written durable and visible under its name.
-    async fn commit(self: Box<Self>) -> Result<(), StorageError>;
+    /// Takes the last octets, which may be none, and makes everything durable and visible under its name.
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError>;
 
     /// Ends a broken upload: keeps what may be kept, removes the rest, and says which.
     async fn abandon(self: Box<Self>) -> Left;

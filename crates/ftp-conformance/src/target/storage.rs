@@ -71,7 +71,7 @@ impl Storage for Spoilt {
     async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
         let path = self.good.may_write(file, how).await?;
         if self.wrong == Wrong::EmptiesFirst && how == Create::Replace {
-            self.good.write(&path, how).await?.commit().await?;
+            self.good.write(&path, how).await?.commit(Vec::new()).await?;
         }
         Ok(path)
     }
@@ -135,24 +135,32 @@ struct SpoiltSink {
     wrong: Wrong,
 }
 
-#[async_trait]
-impl Sink for SpoiltSink {
-    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+impl SpoiltSink {
+    fn take(&mut self, data: &[u8]) -> Result<(), StorageError> {
         if self.wrong == Wrong::Fails {
             self.good = self.good.checked_sub(data.len() as u64).ok_or_else(broken)?;
         }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sink for SpoiltSink {
+    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        self.take(&data)?;
         self.sink.write(data).await
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
-        self.sink.commit().await
+    async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
+        self.take(&last)?;
+        self.sink.commit(last).await
     }
 
     async fn abandon(self: Box<Self>) -> Left {
         match self.wrong {
             Wrong::PublishesBroken => {
                 // Whether that works or not, the reply says nothing of it: it is what the fault is about.
-                let _published = self.sink.commit().await;
+                let _published = self.sink.commit(Vec::new()).await;
                 Left::Nothing
             }
             _ => self.sink.abandon().await,

@@ -1,5 +1,8 @@
 //! Uploads: the data connection to a file. The target is touched last.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -32,11 +35,11 @@ pub(crate) async fn receive(
     // A client that crashed closes its control connection too: let the session see that first.
     tokio::task::yield_now().await;
     let fault = match pumped {
-        Ok(()) if !stop.is_set() => match sink.commit().await {
+        Ok(last) if !stop.is_set() => match sink.commit(last).await {
             Ok(()) => return (count, Ok(())),
             Err(error) => return (count, Err((Fault::Storage(error), Left::Nothing))),
         },
-        Ok(()) => Fault::Aborted,
+        Ok(_) => Fault::Aborted,
         Err(fault) => fault,
     };
     let left = sink.abandon().await;
@@ -51,42 +54,72 @@ struct Terms<'a> {
     room: u64,
 }
 
-/// The next piece is read while this one is written. Only reading is broken off: a write that has begun ends, so
-/// that what is on the disk is known.
+/// Yields the last octets, which are not written yet. The next piece is read while this one is written. Only reading is
+/// broken off: a write that has begun ends, so that what is on the disk is known.
 async fn pump<S: AsyncRead + Unpin>(
     stream: &mut S,
     sink: &mut Box<dyn Sink>,
     terms: Terms<'_>,
     stop: &mut Stop,
     count: &mut Count,
-) -> Result<(), Fault> {
-    let mut decoder = (!terms.plan.coding.is_identity()).then(|| Decoder::new(terms.plan.coding));
-    let mut spare = Vec::with_capacity(BUFFER);
-    let mut piece = read(stream, Vec::with_capacity(BUFFER), stop).await?;
-    while !piece.is_empty() {
+) -> Result<Vec<u8>, Fault> {
+    if !terms.plan.coding.is_identity() {
+        decode_all(stream, sink, terms, stop, count).await?;
+        return is_whole(terms.plan, count).map(|()| Vec::new());
+    }
+    let mut spare = Vec::new();
+    let (mut piece, mut then) = fill(stream, Vec::with_capacity(FIRST), stop).await;
+    loop {
         count.wire += piece.len() as u64;
-        if let Some(decoder) = &mut decoder {
-            decode(decoder, &piece, sink, terms, count).await?;
-            piece.clear();
-            if decoder.is_ended() {
-                break;
+        grow(count, piece.len(), terms)?;
+        match then {
+            Then::End => return is_whole(terms.plan, count).map(|()| piece),
+            Then::Fault(fault) => {
+                // What came before counts, if it is to be kept.
+                if !piece.is_empty() {
+                    sink.write(piece).await.map_err(Fault::Storage)?;
+                }
+                return Err(fault);
             }
-            piece = read(stream, piece, stop).await?;
-        } else {
-            grow(count, piece.len(), terms)?;
-            let (written, next) =
-                tokio::join!(sink.write(piece), read(stream, std::mem::take(&mut spare), stop));
-            spare = written.map_err(Fault::Storage)?;
-            piece = next?;
+            Then::More => {
+                let next = fill(stream, roomy(std::mem::take(&mut spare)), stop);
+                let (written, next) = tokio::join!(sink.write(piece), next);
+                spare = written.map_err(Fault::Storage)?;
+                (piece, then) = next;
+            }
         }
     }
-    if let Some(decoder) = &mut decoder {
-        let mut last = Vec::new();
-        decoder.finish(&mut last).map_err(Fault::Undecodable)?;
-        put(last, sink, terms, count).await?;
+}
+
+/// An upload whose octets are not those of the file.
+async fn decode_all<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    sink: &mut Box<dyn Sink>,
+    terms: Terms<'_>,
+    stop: &mut Stop,
+    count: &mut Count,
+) -> Result<(), Fault> {
+    let mut decoder = Decoder::new(terms.plan.coding);
+    let mut piece = Vec::with_capacity(FIRST);
+    let mut then = Then::More;
+    while matches!(then, Then::More) && !decoder.is_ended() {
+        piece.clear();
+        (piece, then) = fill(stream, roomy(piece), stop).await;
+        count.wire += piece.len() as u64;
+        decode(&mut decoder, &piece, sink, terms, count).await?;
     }
-    match terms.plan.declared {
-        Some(declared) if !is_declared(declared, terms.plan, count) => {
+    if let Then::Fault(fault) = then {
+        return Err(fault);
+    }
+    let mut last = Vec::new();
+    decoder.finish(&mut last).map_err(Fault::Undecodable)?;
+    put(last, sink, terms, count).await
+}
+
+/// Whether everything came that ALLO announced.
+fn is_whole(plan: &Inbound, count: &Count) -> Result<(), Fault> {
+    match plan.declared {
+        Some(declared) if !is_declared(declared, plan, count) => {
             Err(Fault::Length { declared, received: count.file })
         }
         _ => Ok(()),
@@ -99,23 +132,44 @@ fn is_declared(declared: u64, plan: &Inbound, count: &Count) -> bool {
     !matches!(plan.how, Create::Replace | Create::Unique) || declared == count.file || declared == count.wire
 }
 
-/// One read into the free space of `buffer`; an empty buffer is the end of the data.
-async fn read<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    mut buffer: Vec<u8>,
-    stop: &mut Stop,
-) -> Result<Vec<u8>, Fault> {
-    if buffer.capacity() == 0 {
-        buffer.reserve(BUFFER);
-    }
+/// Octets of the first buffer of an upload: most files are small.
+const FIRST: usize = 16 << 10;
+
+/// An empty buffer of the full size.
+fn roomy(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.reserve_exact(BUFFER);
+    buffer
+}
+
+/// How the connection stands behind the octets that were read.
+enum Then {
+    More,
+    End,
+    Fault(Fault),
+}
+
+/// Waits for octets, then takes all that are there, up to the capacity of `buffer`, which comes in empty.
+async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &mut Stop) -> (Vec<u8>, Then) {
     let stall = stop.stall;
-    let read = tokio::select! {
+    let first = tokio::select! {
         biased;
-        () = stopped(stop) => return Err(Fault::Aborted),
-        read = tokio::time::timeout(stall, stream.read_buf(&mut buffer)) => read.map_err(|_| Fault::Stalled(stall))?,
+        () = stopped(stop) => return (buffer, Then::Fault(Fault::Aborted)),
+        read = tokio::time::timeout(stall, stream.read_buf(&mut buffer)) => read,
     };
-    read.map_err(|error| broken(&error))?;
-    Ok(buffer)
+    let Ok(mut read) = first else { return (buffer, Then::Fault(Fault::Stalled(stall))) };
+    loop {
+        match read {
+            Ok(0) => return (buffer, Then::End),
+            Ok(_) if buffer.len() == buffer.capacity() => return (buffer, Then::More),
+            Ok(_) => {}
+            Err(error) => return (buffer, Then::Fault(broken(&error))),
+        }
+        let mut reading = std::pin::pin!(stream.read_buf(&mut buffer));
+        match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+            Poll::Ready(next) => read = next,
+            Poll::Pending => return (buffer, Then::More),
+        }
+    }
 }
 
 /// Counts octets of the file before they are written, and stops at the limit that RANG gave, and at the user's.

@@ -16,6 +16,7 @@ use crate::driver::Driver;
 use crate::observe::{Incident, SessionId, Who};
 use crate::proxy;
 use crate::server::Shared;
+use crate::server::shards::Shards;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 1024;
@@ -39,14 +40,16 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(super) async fn serve(
-    shared: Arc<Shared>,
+    shared: &Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
+    shards: &Arc<Shards>,
     stop: impl Future<Output = ()>,
 ) {
     let drain = watch::Sender::new(false);
     let mut loops = JoinSet::new();
     for (listener, entrance) in listeners {
-        loops.spawn(accept(Arc::clone(&shared), listener, entrance, drain.subscribe()));
+        let house = House { shared: Arc::clone(shared), shards: Arc::clone(shards), entrance };
+        loops.spawn(house.accept(listener, drain.subscribe()));
     }
     stop.await;
     drain.send_replace(true);
@@ -55,31 +58,56 @@ pub(super) async fn serve(
     let _late = tokio::time::timeout(shared.options.drain, homeward).await;
 }
 
-/// Accepts until the server stops, then waits for its sessions.
-async fn accept(
+/// What one listener needs to let someone in.
+struct House {
     shared: Arc<Shared>,
-    listener: TcpListener,
+    shards: Arc<Shards>,
     entrance: Entrance,
-    mut drain: watch::Receiver<bool>,
-) {
-    let mut sessions = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = sessions.join_next(), if !sessions.is_empty() => continue,
-            _ = drain.wait_for(|drain| *drain) => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                sessions.spawn(meet(Arc::clone(&shared), entrance, peer, stream, drain.clone()));
+}
+
+impl House {
+    /// Accepts until the server stops, then waits for its sessions.
+    async fn accept(self, listener: TcpListener, mut drain: watch::Receiver<bool>) {
+        let mut sessions = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = sessions.join_next(), if !sessions.is_empty() => continue,
+                _ = drain.wait_for(|drain| *drain) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.let_in(&mut sessions, stream, peer, &drain),
+                // Out of descriptors, or a connection that was gone again: the next one may work.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
-            // Out of descriptors, or a connection that was gone again: the next one may work.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
+        drop(listener);
+        while sessions.join_next().await.is_some() {}
     }
-    drop(listener);
-    while sessions.join_next().await.is_some() {}
+
+    fn let_in(
+        &self,
+        sessions: &mut JoinSet<()>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        drain: &watch::Receiver<bool>,
+    ) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let (shared, entrance, drain) = (Arc::clone(&self.shared), self.entrance, drain.clone());
+        let Some(spot) = self.shards.spot() else {
+            sessions.spawn(meet(shared, entrance, peer, stream, drain));
+            return;
+        };
+        // From this runtime to that of the thread. A socket that cannot be moved is closed.
+        let Ok(stream) = stream.into_std() else { return };
+        let session = async move {
+            let _token = spot.token;
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                meet(shared, entrance, peer, stream, drain).await;
+            }
+        };
+        sessions.spawn_on(session, &spot.handle);
+    }
 }
 
 /// Finds out who comes: a load balancer says it.

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ftp_proto::value::path::{PathError, VPath};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
@@ -28,7 +28,20 @@ const LINKS_MAX: u32 = 40;
 pub(super) struct Root {
     dir: OwnedFd,
     path: PathBuf,
+    medium: Medium,
 }
+
+/// What a root lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    /// A file system of this machine: what its caches know is known at once.
+    Local,
+    /// A network, or something unknown: any call may wait.
+    Other,
+}
+
+/// Magic numbers of local file systems (statfs(2)): ext, XFS, Btrfs, F2FS, ZFS, tmpfs.
+const LOCAL: [u64; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0x0102_1994];
 
 /// What to do with a link that is the last name of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +93,9 @@ impl Root {
         let path = path.canonicalize()?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(&path, flags, Mode::empty())?;
-        Ok(Self { dir, path })
+        let kind = rustix::fs::fstatfs(&dir)?.f_type.cast_unsigned();
+        let medium = if LOCAL.contains(&kind) { Medium::Local } else { Medium::Other };
+        Ok(Self { dir, path, medium })
     }
 
     /// Where the root is on the host. For logs, never for replies.
@@ -104,6 +119,42 @@ impl Root {
             }
             Err(errno) => Err(refusal(errno)),
         }
+    }
+
+    /// Opens `path` if that needs no disk: every name of it is in the kernel's caches, and the file system is a local one.
+    /// `None` if it may take a while, or has to be looked at closer.
+    pub(super) fn open_at_hand(&self, path: &VPath, flags: OFlags) -> Option<Result<OwnedFd, StorageError>> {
+        if self.medium == Medium::Other || not_staging(path).is_err() {
+            return None;
+        }
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV
+            | ResolveFlags::CACHED;
+        let name = OsStr::from_bytes(path.relative());
+        match rustix::fs::openat2(&self.dir, name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Ok(fd) => Some(Ok(fd)),
+            Err(errno @ (Errno::NOENT | Errno::NOTDIR | Errno::ACCESS)) => Some(Err(refusal(errno))),
+            Err(_) => None,
+        }
+    }
+
+    /// The same for the directory that holds the last name of `path`; `None` also if that name is a link.
+    pub(super) fn place_at_hand(&self, path: &VPath) -> Option<(Place, Option<Stat>)> {
+        if path.is_root() {
+            return None;
+        }
+        let dir = self.open_at_hand(&path.parent(), OFlags::PATH | OFlags::DIRECTORY)?.ok()?;
+        let old = match self.open_at_hand(path, OFlags::PATH | OFlags::NOFOLLOW)? {
+            Ok(fd) => Some(rustix::fs::fstat(fd).ok()?),
+            Err(StorageError::NotFound) => None,
+            Err(_) => return None,
+        };
+        let is_link = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+        if old.as_ref().is_some_and(is_link) {
+            return None;
+        }
+        Some((Place { dir, name: path.name().to_vec() }, old))
     }
 
     /// The directory that really holds the last name of `path`, held open, and that name.

@@ -1,6 +1,7 @@
 //! A folder of the host.
 //!
-//! Every call that may wait for a disk runs on tokio's blocking threads. Links inside the folder work, links that
+//! Every call that may wait for a disk runs on tokio's blocking threads; what the kernel's caches know is asked for at
+//! once, because going to a thread and back costs more than the answer. Links inside the folder work, links that
 //! lead outside are refused. Entries whose names hold control characters are not listed, because no listing can
 //! show them on one line. Not here: what a user may do, beyond what the host's permissions say.
 
@@ -20,18 +21,19 @@ use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
-use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
-use crate::storage::confine::{Last, Place, Root, io_refusal, refusal};
-use crate::storage::publish::{InPlace, Naming, Opening, Staged, Terms, is_staging, sweep};
+use crate::storage::confine::{Last, Root, io_refusal, refusal};
+use crate::storage::publish::{is_staging, sweep};
 use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError};
 
 mod read;
 mod rights;
+mod write;
 
 use read::{LocalEntries, LocalSource};
-use rights::{may, may_change, perm};
+use rights::{may_change, perm};
 
 /// When an upload counts as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,71 +173,29 @@ impl Shared {
         Some(Entry { name: name.to_vec(), facts })
     }
 
+    /// Opens a file for a download; `fd` is what was opened.
+    fn source(fd: OwnedFd, from: u64) -> Result<LocalSource, StorageError> {
+        let file = File::from(fd);
+        let metadata = file.metadata().map_err(|error| io_refusal(&error))?;
+        if metadata.is_dir() {
+            return Err(StorageError::IsADirectory);
+        }
+        if !metadata.is_file() {
+            return Err(StorageError::Unsupported);
+        }
+        // A file that nobody may read is not read, even where this process could.
+        if metadata.mode() & 0o444 == 0 {
+            return Err(StorageError::Denied);
+        }
+        let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
+        Ok(LocalSource::new(file, from, left))
+    }
+
     /// Opens a directory for a listing.
     fn list(self: &Arc<Self>, path: &VPath) -> Result<LocalEntries, StorageError> {
         let dir = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let reader = Dir::read_from(&dir).map_err(refusal)?;
         Ok(LocalEntries::new(Arc::clone(self), path.clone(), dir, reader))
-    }
-
-    /// Where an upload goes and what is there now; refuses what could not be published.
-    fn target(&self, path: &VPath) -> Result<(Place, Option<Stat>), StorageError> {
-        let place = self.root.place(path, Last::Follow)?;
-        let name = OsStr::from_bytes(&place.name);
-        let old = match rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Some(stat),
-            Err(Errno::NOENT) => None,
-            Err(errno) => return Err(refusal(errno)),
-        };
-        match old.as_ref().map(|stat| (FileType::from_raw_mode(stat.st_mode), stat.st_mode)) {
-            None => may_change(&place.dir)?,
-            Some((FileType::Directory, _)) => return Err(StorageError::IsADirectory),
-            // Publishing by rename would not ask the file itself.
-            Some((FileType::RegularFile, mode)) if mode & 0o222 == 0 => return Err(StorageError::Denied),
-            Some((FileType::RegularFile, _)) => may(&place.dir, name, Access::WRITE_OK)?,
-            Some(_) => return Err(StorageError::Unsupported),
-        }
-        Ok((place, old))
-    }
-
-    fn may_write(&self, path: &VPath, how: Create) -> Result<VPath, StorageError> {
-        if how == Create::Unique {
-            let dir = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
-            may_change(&dir)?;
-            let name = format!("upload-{:016x}", rand::random::<u64>());
-            return path.child(name.as_bytes()).map_err(StorageError::Name);
-        }
-        let (place, old) = self.target(path)?;
-        match how {
-            Create::At(offset) if offset > old.as_ref().map_or(0, size_of) => Err(StorageError::BeyondEnd),
-            Create::Replace if !self.is_live(path) => may_change(&place.dir).map(|()| path.clone()),
-            _ => Ok(path.clone()),
-        }
-    }
-
-    fn is_live(&self, path: &VPath) -> bool {
-        self.options.live.iter().any(|dir| path.is_beneath(dir))
-    }
-
-    fn write(&self, path: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
-        let (place, old) = self.target(path)?;
-        let durability = self.options.durability;
-        let terms = Terms { durability, keep_partial: self.options.keep_partial };
-        let size = old.as_ref().map_or(0, size_of);
-        Ok(match how {
-            Create::Replace if self.is_live(path) => {
-                Box::new(InPlace::new(place, 0, Opening::Truncate, durability))
-            }
-            Create::Replace => Box::new(Staged::open(place, old, Naming::Replace, terms)?),
-            Create::Unique => Box::new(Staged::open(place, old, Naming::Fresh, terms)?),
-            // What is to be added to nothing is a new file.
-            Create::Append | Create::At(0) if old.is_none() => {
-                Box::new(Staged::open(place, old, Naming::Replace, terms)?)
-            }
-            Create::Append => Box::new(InPlace::new(place, size, Opening::Append, durability)),
-            Create::At(offset) if offset > size => return Err(StorageError::BeyondEnd),
-            Create::At(offset) => Box::new(InPlace::new(place, offset, Opening::Keep, durability)),
-        })
     }
 
     fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
@@ -289,13 +249,12 @@ impl Shared {
     }
 }
 
-fn size_of(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_size).unwrap_or(0)
-}
-
 #[async_trait]
 impl Storage for LocalStorage {
     async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        if let Some(opened) = self.shared.root.open_at_hand(path, OFlags::PATH) {
+            return self.shared.facts(&opened?);
+        }
         let path = path.clone();
         self.run(move |shared| shared.facts(&shared.root.open(&path, OFlags::PATH)?)).await
     }
@@ -307,34 +266,35 @@ impl Storage for LocalStorage {
     }
 
     async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
-        let file = file.clone();
-        let source = self.run(move |shared| {
-            let file = File::from(shared.root.open(&file, OFlags::RDONLY | OFlags::NONBLOCK)?);
-            let metadata = file.metadata().map_err(|error| io_refusal(&error))?;
-            if metadata.is_dir() {
-                return Err(StorageError::IsADirectory);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let source = match self.shared.root.open_at_hand(file, flags) {
+            Some(opened) => Shared::source(opened?, from)?,
+            None => {
+                let file = file.clone();
+                self.run(move |shared| Shared::source(shared.root.open(&file, flags)?, from)).await?
             }
-            if !metadata.is_file() {
-                return Err(StorageError::Unsupported);
-            }
-            // A file that nobody may read is not read, even where this process could.
-            if metadata.mode() & 0o444 == 0 {
-                return Err(StorageError::Denied);
-            }
-            let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
-            Ok(LocalSource::new(file, from, left))
-        });
-        Ok(Box::new(source.await?))
+        };
+        Ok(Box::new(source))
     }
 
     async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
-        let file = file.clone();
-        self.run(move |shared| shared.may_write(&file, how)).await
+        let path = file.clone();
+        if how == Create::Unique {
+            return self.run(move |shared| shared.unique(&path)).await;
+        }
+        match self.shared.root.place_at_hand(file) {
+            Some(target) => self.shared.may_write(file, how, target)?,
+            None => self.run(move |shared| shared.may_write(&path, how, shared.target(&path)?)).await?,
+        }
+        Ok(file.clone())
     }
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
+        if let Some(target) = self.shared.root.place_at_hand(file) {
+            return self.shared.write(file, how, target);
+        }
         let file = file.clone();
-        self.run(move |shared| shared.write(&file, how)).await
+        self.run(move |shared| shared.write(&file, how, shared.target(&file)?)).await
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {

@@ -311,7 +311,8 @@ impl Sink for MemorySink {
         Ok(data)
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
+    async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
+        self.write(last).await?;
         self.storage.writable(&self.path)?;
         self.storage.lock().insert(self.path.as_bytes().to_vec(), Node::new(Some(self.data)));
         Ok(())
@@ -336,7 +337,7 @@ mod tests {
         let mut sink = storage.write(&path("/a/f"), Create::Replace).await.unwrap();
         sink.write(b"new".to_vec()).await.unwrap();
         assert_eq!(storage.file(&path("/a/f")), Some(b"old".to_vec()));
-        sink.commit().await.unwrap();
+        sink.commit(Vec::new()).await.unwrap();
         assert_eq!(storage.file(&path("/a/f")), Some(b"new".to_vec()));
         let sink = storage.write(&path("/a/g"), Create::Replace).await.unwrap();
         assert_eq!(sink.abandon().await, Left::Nothing);

@@ -1,7 +1,7 @@
 //! How an upload becomes a file: staged beside its target, published by one rename, or not at all.
 //!
 //! ```text
-//! Staged ──write──> Staged ──commit──> durable ──> linked or renamed over the target
+//! Planned ──first octets, or commit──> Staged ──write──> Staged ──commit──> durable ──> linked or renamed over the target
 //!    └── abandon ──> nothing, or a partial under a name that was free
 //! InPlace ──write──> the file grows ──commit──> durable
 //! ```
@@ -81,7 +81,7 @@ pub(super) enum Naming {
 #[derive(Debug)]
 pub(super) struct Staged {
     place: Place,
-    file: Arc<File>,
+    file: File,
     /// The hidden name, where the file system has no `O_TMPFILE`.
     hidden: Option<Vec<u8>>,
     /// What has the name now.
@@ -92,13 +92,8 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Opens a staging file beside `place`.
-    pub(super) fn open(
-        place: Place,
-        old: Option<Stat>,
-        naming: Naming,
-        terms: Terms,
-    ) -> Result<Self, StorageError> {
+    /// Opens a staging file beside its place.
+    fn open(Plan { place, old, naming, terms }: Plan) -> Result<Self, StorageError> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
         let (fd, hidden) = match rustix::fs::openat(&place.dir, c".", flags, mode) {
@@ -113,7 +108,13 @@ impl Staged {
             }
             Err(errno) => return Err(refusal(errno)),
         };
-        Ok(Self { place, file: Arc::new(File::from(fd)), hidden, old, naming, terms, written: 0 })
+        Ok(Self { place, file: File::from(fd), hidden, old, naming, terms, written: 0 })
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), StorageError> {
+        self.file.write_all_at(data, self.written).map_err(|error| io_refusal(&error))?;
+        self.written += data.len() as u64;
+        Ok(())
     }
 
     /// Mode and owner of the old file, as far as this process may set them.
@@ -213,31 +214,67 @@ fn syncable(dir: &OwnedFd, durability: Durability) -> Result<Option<OwnedFd>, St
     rustix::fs::openat(dir, c".", flags, Mode::empty()).map(Some).map_err(refusal)
 }
 
-#[async_trait]
-impl Sink for Staged {
-    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let (file, count) = (Arc::clone(&self.file), data.len() as u64);
-        let data = write_at(file, data, self.written).await?;
-        self.written += count;
-        Ok(data)
-    }
+/// An upload that is staged from its first octets on, so that a small one is opened, written and published by one visit to
+/// a thread that may wait.
+#[derive(Debug)]
+pub(super) enum Upload {
+    Planned(Plan),
+    Staged(Staged),
+    /// A thread has it, or had it when it failed.
+    Away,
+}
 
-    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
-        blocking(move || self.finish()).await
-    }
+/// Where an upload will go.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) place: Place,
+    /// What has the name now.
+    pub(super) old: Option<Stat>,
+    pub(super) naming: Naming,
+    pub(super) terms: Terms,
+}
 
-    async fn abandon(self: Box<Self>) -> Left {
-        blocking(move || Ok(self.give_up())).await.unwrap_or(Left::Nothing)
+impl Upload {
+    fn staged(self) -> Result<Staged, StorageError> {
+        match self {
+            Self::Planned(plan) => Staged::open(plan),
+            Self::Staged(staged) => Ok(staged),
+            Self::Away => Err(StorageError::Io("an earlier write has failed".into())),
+        }
     }
 }
 
-async fn write_at(file: Arc<File>, mut data: Vec<u8>, at: u64) -> Result<Vec<u8>, StorageError> {
-    blocking(move || {
-        file.write_all_at(&data, at).map_err(|error| io_refusal(&error))?;
-        data.clear();
-        Ok(data)
-    })
-    .await
+#[async_trait]
+impl Sink for Upload {
+    async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let upload = std::mem::replace(self, Self::Away);
+        let (staged, data) = blocking(move || {
+            let mut staged = upload.staged()?;
+            let written = staged.write(&data);
+            data.clear();
+            // A write that fails leaves what was written before.
+            Ok((staged, written.map(|()| data)))
+        })
+        .await?;
+        *self = Self::Staged(staged);
+        data
+    }
+
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
+        blocking(move || {
+            let mut staged = self.staged()?;
+            staged.write(&last)?;
+            staged.finish()
+        })
+        .await
+    }
+
+    async fn abandon(self: Box<Self>) -> Left {
+        match *self {
+            Self::Staged(staged) => blocking(move || Ok(staged.give_up())).await.unwrap_or(Left::Nothing),
+            Self::Planned(_) | Self::Away => Left::Nothing,
+        }
+    }
 }
 
 /// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.
@@ -295,18 +332,25 @@ impl Sink for InPlace {
                 file
             }
         };
-        let count = data.len() as u64;
-        let data = write_at(file, data, self.offset + self.written).await?;
+        let (count, at) = (data.len() as u64, self.offset + self.written);
+        let mut data = data;
+        let data = blocking(move || {
+            file.write_all_at(&data, at).map_err(|error| io_refusal(&error))?;
+            data.clear();
+            Ok(data)
+        })
+        .await?;
         self.written += count;
         Ok(data)
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StorageError> {
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
         blocking(move || {
             let file = match &self.file {
                 Some(file) => Arc::clone(file),
                 None => Self::open(&self.place, self.opening)?,
             };
+            file.write_all_at(&last, self.offset + self.written).map_err(|error| io_refusal(&error))?;
             make_durable(&file, self.durability)
         })
         .await

@@ -24,9 +24,6 @@ use crate::{doctor, identity};
 const EXPLICIT: [u16; 2] = [21, 3021];
 const IMPLICIT: [u16; 2] = [990, 3990];
 
-/// Threads that wait for disks and verify passwords.
-const BLOCKING_THREADS: usize = 64;
-
 /// The users of the moment; SIGHUP puts others in their place.
 struct CurrentUsers(RwLock<Arc<Users>>);
 
@@ -77,9 +74,9 @@ fn raise_descriptor_limit() {
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, String> {
     start_log(args.log);
     raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // Sessions have threads of their own; here connections are accepted.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(run(args))?;
@@ -164,6 +161,7 @@ async fn bind(settings: &Settings, users: &Arc<CurrentUsers>, tls: &Arc<Tls>) ->
             .policy(config.policy())
             .options(config.options())
             .limits(config.limits())
+            .threads(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
             .tls(Arc::clone(tls))
             .passive_ports(config.passive.ports.get_ref().0.clone())
     };

@@ -1,0 +1,99 @@
+//! Where an upload goes, and whether it may.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use ftp_proto::value::path::VPath;
+use rustix::fs::{Access, AtFlags, FileType, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::storage::confine::{Last, Place, refusal};
+use crate::storage::local::Shared;
+use crate::storage::local::rights::{may, may_change};
+use crate::storage::publish::{InPlace, Naming, Opening, Plan, Terms, Upload};
+use crate::storage::{Create, Sink, StorageError};
+
+/// Where an upload goes, and what is there now.
+type Target = (Place, Option<Stat>);
+
+fn size_of(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+impl Shared {
+    /// Where an upload goes and what is there now.
+    pub(super) fn target(&self, path: &VPath) -> Result<Target, StorageError> {
+        let place = self.root.place(path, Last::Follow)?;
+        let name = OsStr::from_bytes(&place.name);
+        let old = match rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Some(stat),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(refusal(errno)),
+        };
+        Ok((place, old))
+    }
+
+    /// Refuses what could not be published.
+    fn writable((place, old): Target) -> Result<Target, StorageError> {
+        let name = OsStr::from_bytes(&place.name);
+        match old.as_ref().map(|stat| (FileType::from_raw_mode(stat.st_mode), stat.st_mode)) {
+            None => may_change(&place.dir)?,
+            Some((FileType::Directory, _)) => return Err(StorageError::IsADirectory),
+            // Publishing by rename would not ask the file itself.
+            Some((FileType::RegularFile, mode)) if mode & 0o222 == 0 => return Err(StorageError::Denied),
+            Some((FileType::RegularFile, _)) => may(&place.dir, name, Access::WRITE_OK)?,
+            Some(_) => return Err(StorageError::Unsupported),
+        }
+        Ok((place, old))
+    }
+
+    /// A name for STOU.
+    pub(super) fn unique(&self, path: &VPath) -> Result<VPath, StorageError> {
+        let dir = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+        may_change(&dir)?;
+        let name = format!("upload-{:016x}", rand::random::<u64>());
+        path.child(name.as_bytes()).map_err(StorageError::Name)
+    }
+
+    pub(super) fn may_write(&self, path: &VPath, how: Create, target: Target) -> Result<(), StorageError> {
+        let (place, old) = Self::writable(target)?;
+        match how {
+            Create::At(offset) if offset > old.as_ref().map_or(0, size_of) => Err(StorageError::BeyondEnd),
+            Create::Replace if !self.is_live(path) => may_change(&place.dir),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_live(&self, path: &VPath) -> bool {
+        self.options.live.iter().any(|dir| path.is_beneath(dir))
+    }
+
+    pub(super) fn write(
+        &self,
+        path: &VPath,
+        how: Create,
+        target: Target,
+    ) -> Result<Box<dyn Sink>, StorageError> {
+        let (place, old) = Self::writable(target)?;
+        let durability = self.options.durability;
+        let terms = Terms { durability, keep_partial: self.options.keep_partial };
+        let size = old.as_ref().map_or(0, size_of);
+        let naming = if how == Create::Unique { Naming::Fresh } else { Naming::Replace };
+        Ok(match how {
+            Create::Replace if self.is_live(path) => {
+                Box::new(InPlace::new(place, 0, Opening::Truncate, durability))
+            }
+            Create::Append if old.is_some() => {
+                Box::new(InPlace::new(place, size, Opening::Append, durability))
+            }
+            Create::At(offset) if offset > size => return Err(StorageError::BeyondEnd),
+            Create::At(offset) if old.is_some() => {
+                Box::new(InPlace::new(place, offset, Opening::Keep, durability))
+            }
+            // What is to be added to nothing is a new file.
+            Create::Replace | Create::Unique | Create::Append | Create::At(_) => {
+                Box::new(Upload::Planned(Plan { place, old, naming, terms }))
+            }
+        })
+    }
+}
