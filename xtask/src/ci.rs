@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::run::{command, run};
-use crate::{fuzz, interop, lab, tidy};
+use crate::{bench, fuzz, interop, lab, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
@@ -39,6 +39,7 @@ const STEPS: &[Step] = &[
         run(command("cargo", &args).env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("fuzz smoke", fuzz::smoke),
+    ("bench smoke", bench::smoke),
     ("lab smoke", lab::smoke),
     ("interop", || interop::interop(&interop::Args::default())),
 ];

@@ -1,10 +1,12 @@
-//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `scoreboard`, `lab`, `interop`.
+//! The tasks of this repository: `cargo xtask ci`, `tidy`, `fuzz`, `conformance`, `scoreboard`, `lab`,
+//! `bench`, `interop`.
 #![allow(clippy::print_stdout, reason = "tasks talk to a person")]
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod fuzz;
 mod interop;
@@ -43,6 +45,8 @@ enum Task {
     /// The part of `lab` that runs inside a network
     #[command(hide = true)]
     LabInside(lab::InsideArgs),
+    /// This server, its peers and the bound, measured in one run; writes crates/ftp-conformance/BENCHMARKS.md
+    Bench(bench::Args),
     /// Real clients against the release binary, in every mode and profile
     Interop(interop::Args),
 }
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Task::Scoreboard(args) => scoreboard::scoreboard(&args),
         Task::Lab(args) => lab::lab(&args),
         Task::LabInside(args) => lab::inside(&args),
+        Task::Bench(args) => bench::bench(&args),
         Task::Interop(args) => interop::interop(&args),
     };
     match done {

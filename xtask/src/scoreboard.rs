@@ -73,7 +73,7 @@ fn judge(server: &str, args: &Args, folder: &Path) -> Result<Report, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-fn version(server: &str) -> String {
+pub(crate) fn version(server: &str) -> String {
     let first = |mut command: Command| {
         let output = command.output().ok()?;
         let text = [output.stdout, output.stderr].concat();
