@@ -30,7 +30,7 @@ mod kernel;
 pub(crate) mod receive;
 pub(crate) mod send;
 
-/// Octets of one buffer between file and connection.
+/// Octets that an upload gathers before they are written.
 pub(crate) const BUFFER: usize = 256 << 10;
 
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.

@@ -2,7 +2,8 @@
 //!
 //! A reservation belongs to (client address, port). One listening socket serves many addresses at once, so that a
 //! range of n ports means n reservations *per client address*. Whoever connects without a reservation is reset and
-//! uses up nobody's. Ports are chosen at random (RFC 2577 §8). A reservation takes one connection.
+//! uses up nobody's. Whoever waits on a socket accepts, and hands on what
+//! is for somebody else. Ports are chosen at random (RFC 2577 §8). A reservation takes one connection.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -15,7 +16,6 @@ use rand::Rng;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
 use crate::proxy;
 
@@ -98,7 +98,6 @@ type Table = HashMap<(IpAddr, u16), Listening>;
 struct Listening {
     claims: HashMap<IpAddr, Claim>,
     socket: Arc<TcpListener>,
-    task: AbortHandle,
 }
 
 /// A reservation as the listening socket sees it.
@@ -114,6 +113,7 @@ pub struct Lease {
     ports: Weak<Ports>,
     key: (IpAddr, u16),
     client: IpAddr,
+    socket: Arc<TcpListener>,
     accepted: oneshot::Receiver<Arrival>,
     stranger: Arc<OnceLock<IpAddr>>,
 }
@@ -145,21 +145,22 @@ impl Ports {
             let (sender, accepted) = oneshot::channel();
             let stranger = Arc::new(OnceLock::new());
             let claim = Claim { client: sender, stranger: Arc::clone(&stranger) };
-            match table.get_mut(&key) {
+            let socket = match table.get_mut(&key) {
                 Some(listening) if listening.claims.contains_key(&client) => return None,
                 // Whoever comes from elsewhere must have one reservation to prove.
                 Some(_) if self.terms.peer == DataPeer::Resumed => return None,
                 Some(listening) => {
                     listening.claims.insert(client, claim);
+                    Arc::clone(&listening.socket)
                 }
                 None => {
                     let socket = Arc::new(listen(SocketAddr::new(key.0, key.1), self.terms.mss).ok()?);
-                    let task =
-                        tokio::spawn(serve(Arc::downgrade(self), key, Arc::clone(&socket))).abort_handle();
-                    table.insert(key, Listening { claims: HashMap::from([(client, claim)]), socket, task });
+                    let claims = HashMap::from([(client, claim)]);
+                    table.insert(key, Listening { claims, socket: Arc::clone(&socket) });
+                    socket
                 }
-            }
-            Some(Lease { ports: Arc::downgrade(self), key, client, accepted, stranger })
+            };
+            Some(Lease { ports: Arc::downgrade(self), key, client, socket, accepted, stranger })
         })
     }
 
@@ -198,9 +199,8 @@ pub(crate) fn reset(stream: &TcpStream) {
 }
 
 fn listen(address: SocketAddr, mss: Option<u32>) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -211,24 +211,6 @@ fn listen(address: SocketAddr, mss: Option<u32>) -> std::io::Result<TcpListener>
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
-}
-
-async fn serve(ports: Weak<Ports>, key: (IpAddr, u16), listener: Arc<TcpListener>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let Some(ports) = ports.upgrade() else { return };
-                let peer = peer.ip().to_canonical();
-                if proxy::is_trusted(&ports.terms.proxies, peer) {
-                    tokio::spawn(introduce(ports, key, Arc::clone(&listener), stream));
-                } else {
-                    ports.deliver(key, &listener, stream, peer);
-                }
-            }
-            // Out of descriptors, or a connection that was gone again: the next one may work.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    }
 }
 
 /// A connection of a load balancer, which says whose it is.
@@ -259,7 +241,30 @@ impl Lease {
     /// # Errors
     /// If the port was taken away.
     pub async fn accept(&mut self) -> std::io::Result<Arrival> {
-        (&mut self.accepted).await.map_err(|_| std::io::ErrorKind::ConnectionAborted.into())
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                arrival = &mut self.accepted => {
+                    return arrival.map_err(|_| std::io::ErrorKind::ConnectionAborted.into());
+                }
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.receive(stream, peer.ip().to_canonical()),
+                // Out of descriptors, or a connection that was gone again: the next one may work.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// A connection came to this port, for whomever.
+    fn receive(&self, stream: TcpStream, peer: IpAddr) {
+        let Some(ports) = self.ports.upgrade() else { return };
+        if proxy::is_trusted(&ports.terms.proxies, peer) {
+            tokio::spawn(introduce(ports, self.key, Arc::clone(&self.socket), stream));
+        } else {
+            ports.deliver(self.key, &self.socket, stream, peer);
+        }
     }
 }
 
@@ -277,10 +282,11 @@ impl Drop for Lease {
             listening.claims.remove(&self.client);
         }
         if listening.claims.is_empty() {
-            // The task lets go of the socket only when the runtime gets to it: the port must be free at once.
-            let _refused = SockRef::from(&*listening.socket).shutdown(Shutdown::Both);
-            listening.task.abort();
             table.remove(&self.key);
+            if Arc::strong_count(&self.socket) > 1 {
+                // A connection that is being introduced still holds it: the port must be free at once.
+                let _refused = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
+            }
         }
     }
 }
@@ -313,7 +319,10 @@ mod tests {
         let ports = Ports::new(Terms::of(45_903..=45_903));
         let mut lease = ports.reserve(HOME, other(2)).unwrap();
         let mut stranger = TcpStream::connect((HOME, lease.port())).await.unwrap();
-        let error = stranger.read_u8().await.unwrap_err();
+        let error = tokio::select! {
+            read = stranger.read_u8() => read.unwrap_err(),
+            _ = lease.accept() => unreachable!("a stranger is let in"),
+        };
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         assert_eq!(lease.stranger(), Some(HOME));
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

@@ -17,6 +17,7 @@ use ftp_proto::value::path::VPath;
 
 pub use ftp_proto::session::{Abilities, Create, Left, Refusal as StorageError};
 
+pub(crate) mod cache;
 mod confine;
 mod local;
 mod memory;

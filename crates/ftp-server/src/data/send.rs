@@ -10,9 +10,12 @@ use ftp_proto::value::time::TimeVal;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::data::kernel::{self, Part};
-use crate::data::{BUFFER, DataStream, Stop, broken, close_gently, stopped};
+use crate::data::{DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
 use crate::storage::{Entries, Source, StorageError};
+
+/// Octets of a file that are read, encoded and sent at once.
+const PIECE: usize = 128 << 10;
 
 /// Where the octets come from.
 pub(crate) enum Origin {
@@ -87,8 +90,8 @@ impl Origin {
         match self {
             Self::Listing(_) => Vec::new(),
             Self::File(source, left) => {
-                let wanted = left.unwrap_or(u64::MAX).min(source.len()).min(BUFFER as u64);
-                Vec::with_capacity(usize::try_from(wanted).unwrap_or(BUFFER).max(1))
+                let wanted = left.unwrap_or(u64::MAX).min(source.len()).min(PIECE as u64);
+                Vec::with_capacity(usize::try_from(wanted).unwrap_or(PIECE).max(1))
             }
         }
     }
@@ -158,6 +161,8 @@ async fn pump<S: AsyncWrite + Unpin>(
         sent?;
         count.file += piece.len() as u64;
         count.wire += octets.len() as u64;
+        // A client that takes everything at once must not keep the other sessions of this thread waiting.
+        tokio::task::yield_now().await;
         piece.clear();
         spare = std::mem::replace(&mut piece, next.map_err(Fault::Storage)?);
     }

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use ftp_proto::value::facts::Entry;
 use ftp_proto::value::path::VPath;
+use rustix::buffer::spare_capacity;
 use rustix::fs::Dir;
 
-use crate::storage::confine::{io_refusal, refusal};
+use crate::storage::cache::is_warm;
+use crate::storage::confine::refusal;
 use crate::storage::local::{Shared, blocking};
 use crate::storage::{Entries, Source, StorageError};
 
@@ -40,13 +41,13 @@ impl Source for LocalSource {
     async fn read(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         let wanted = self.left.min(buffer.capacity() as u64);
         let (file, offset) = (Arc::clone(&self.file), self.offset);
-        let buffer = blocking(move || {
-            buffer.resize(usize::try_from(wanted).unwrap_or(buffer.capacity()), 0);
-            let count = file.read_at(&mut buffer, offset).map_err(|error| io_refusal(&error))?;
-            buffer.truncate(count);
+        let reading = move || {
+            rustix::io::pread(&*file, spare_capacity(&mut buffer), offset).map_err(refusal)?;
+            buffer.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
             Ok(buffer)
-        })
-        .await?;
+        };
+        let buffer =
+            if is_warm(&self.file, offset, wanted.max(1)) { reading()? } else { blocking(reading).await? };
         if buffer.is_empty() && wanted > 0 {
             return Err(StorageError::Io("the file became shorter while it was sent".into()));
         }
