@@ -37,11 +37,12 @@ impl Driver {
     /// Does one action; those that take time become the job.
     pub(super) async fn act(&mut self, action: Action) {
         match action {
-            Action::Secure => self.secure().await,
-            Action::Unsecure => self.unsecure().await,
+            // Large, and rare: every idle session would keep room for them.
+            Action::Secure => Box::pin(self.secure()).await,
+            Action::Unsecure => Box::pin(self.unsecure()).await,
             Action::Authenticate(credentials) => self.authenticate(credentials),
             Action::Store(request) => self.store(request),
-            Action::Listen => self.listen().await,
+            Action::Listen => Box::pin(self.listen()).await,
             Action::Accept(within) => {
                 self.awaiting = Some((Instant::now() + within, within));
                 self.look_at_channel().await;
