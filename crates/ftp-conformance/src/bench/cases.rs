@@ -116,7 +116,14 @@ impl Run<'_> {
 
     fn listing(&self, verb: &str) -> io::Result<Figures> {
         let line = format!("{verb} {}", self.folder.path);
-        let known = self.measure(&line)?;
+        let listed = Session::open(&self.settings.place(), config()?)?.fetch(&line)?;
+        let lines = listed.split(|octet| *octet == b'\n').count();
+        if lines < self.settings.count {
+            // Some servers stop at a limit of their own.
+            let count = self.settings.count;
+            return Err(io::Error::other(format!("{line}: {lines} lines came for {count} entries")));
+        }
+        let known = AtomicU64::new(listed.len() as u64);
         let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
         let before = self.load.server.map_or(0, Tree::resident);
         let tally = std::thread::scope(|scope| {

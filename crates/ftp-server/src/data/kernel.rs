@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::session::{Count, Fault};
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::data::broken;
@@ -30,9 +30,9 @@ pub(super) struct Part {
     pub(super) left: u64,
 }
 
-/// Sends a part of a file, then closes the server's side; counts as it goes.
+/// Sends a part of a file; counts as it goes. The connection stays open.
 pub(super) async fn send(
-    stream: &mut TcpStream,
+    stream: &TcpStream,
     mut part: Part,
     stall: Duration,
     count: &mut Count,
@@ -52,7 +52,7 @@ pub(super) async fn send(
         let most = usize::try_from(window.min(warm_until - part.offset)).unwrap_or(usize::MAX);
         let mut offset = part.offset;
         let sending = stream.async_io(Interest::WRITABLE, || {
-            rustix::fs::sendfile(&*stream, &*part.file, Some(&mut offset), most).map_err(io::Error::from)
+            rustix::fs::sendfile(stream, &*part.file, Some(&mut offset), most).map_err(io::Error::from)
         });
         let sent = tokio::time::timeout(stall, sending).await.map_err(|_| Fault::Stalled(stall))?;
         let sent = sent.map_err(|error| broken(&error))? as u64;
@@ -68,7 +68,7 @@ pub(super) async fn send(
             tokio::task::yield_now().await;
         }
     }
-    stream.shutdown().await.map_err(|error| broken(&error))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -87,11 +87,11 @@ mod tests {
         for (offset, left, fits) in parts {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
             let part = Part { file: Arc::clone(&file), offset: offset as u64, left: left as u64 };
             let (mut count, mut got) = (Count::default(), Vec::new());
             let sending = async {
-                let sent = send(&mut stream, part, Duration::from_secs(5), &mut count).await;
+                let sent = send(&stream, part, Duration::from_secs(5), &mut count).await;
                 drop(stream);
                 sent
             };

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
@@ -135,6 +136,9 @@ fn is_declared(declared: u64, plan: &Inbound, count: &Count) -> bool {
 /// Octets of the first buffer of an upload: most files are small.
 const FIRST: usize = 16 << 10;
 
+/// How long a few octets wait for more before they are written.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// An empty buffer of the full size.
 fn roomy(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer.reserve_exact(BUFFER);
@@ -164,10 +168,18 @@ async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &
             Ok(_) => {}
             Err(error) => return (buffer, Then::Fault(broken(&error))),
         }
+        // A file is often sent, and ended, in two steps: writing what is here would be a visit to the disk more.
+        let patience = if buffer.len() < FIRST { GATHER } else { Duration::ZERO };
         let mut reading = std::pin::pin!(stream.read_buf(&mut buffer));
-        match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
-            Poll::Ready(next) => read = next,
-            Poll::Pending => return (buffer, Then::More),
+        let now = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
+        let next = match now {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending if patience.is_zero() => None,
+            Poll::Pending => tokio::time::timeout(patience, reading).await.ok(),
+        };
+        match next {
+            Some(next) => read = next,
+            None => return (buffer, Then::More),
         }
     }
 }

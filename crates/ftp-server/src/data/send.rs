@@ -1,5 +1,6 @@
 //! Downloads: a file or a listing to the data connection.
 
+use std::net::Shutdown;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ftp_proto::data::{Coding, Encoder};
@@ -7,7 +8,9 @@ use ftp_proto::listing::{mlsx, names, unix};
 use ftp_proto::session::{Count, Fault, Format};
 use ftp_proto::value::facts::{Entry, Perm};
 use ftp_proto::value::time::TimeVal;
+use socket2::SockRef;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::data::kernel::{self, Part};
 use crate::data::{DataStream, Stop, broken, close_gently, stopped};
@@ -122,16 +125,25 @@ pub(crate) async fn send(
             done = pump => done,
         }
     };
-    let socket = match stream {
-        DataStream::Clear(stream) => stream,
-        DataStream::Tls(stream) => stream.into_inner().0,
-    };
-    match &pumped {
-        Ok(()) => close_gently(socket),
+    match (&pumped, stream) {
+        (Ok(()), DataStream::Clear(stream)) => close_clear(stream),
+        // Its close_notify is still to come.
+        (Ok(()), DataStream::Tls(stream)) => close_gently(stream.into_inner().0),
         // In MODE S an ordinary close would look like the end of the file.
-        Err(_) => reset(&socket),
+        (Err(_), DataStream::Clear(stream)) => reset(&stream),
+        (Err(_), DataStream::Tls(stream)) => reset(stream.get_ref().0),
     }
     pumped
+}
+
+/// Closes a connection in clear on which the client has nothing to say. If it has said something all the same, an ordinary
+/// close would be a RST that takes what is on its way with it.
+fn close_clear(stream: TcpStream) {
+    if stream.try_read(&mut [0; 1]).is_ok_and(|count| count > 0) {
+        // What was sent arrives; whether the end of it can be told shows there.
+        let _refused = SockRef::from(&stream).shutdown(Shutdown::Write);
+        close_gently(stream);
+    }
 }
 
 /// The next piece is read while this one is sent.

@@ -33,15 +33,19 @@ pub(super) struct Root {
 
 /// What a root lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Medium {
+pub(super) enum Medium {
+    /// Memory: nothing ever waits.
+    Memory,
     /// A file system of this machine: what its caches know is known at once.
     Local,
     /// A network, or something unknown: any call may wait.
     Other,
 }
 
-/// Magic numbers of local file systems (statfs(2)): ext, XFS, Btrfs, F2FS, ZFS, tmpfs.
-const LOCAL: [u64; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0x0102_1994];
+/// Magic numbers of local file systems (statfs(2)): ext, XFS, Btrfs, F2FS, ZFS.
+const LOCAL: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
+/// That of tmpfs.
+const MEMORY: u64 = 0x0102_1994;
 
 /// What to do with a link that is the last name of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(super) enum Last {
 pub(super) struct Place {
     pub(super) dir: OwnedFd,
     pub(super) name: Vec<u8>,
+    /// What it lies on, if that is known for sure.
+    pub(super) medium: Medium,
 }
 
 /// An error of the kernel in the words of a storage.
@@ -94,7 +100,11 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(&path, flags, Mode::empty())?;
         let kind = rustix::fs::fstatfs(&dir)?.f_type.cast_unsigned();
-        let medium = if LOCAL.contains(&kind) { Medium::Local } else { Medium::Other };
+        let medium = match kind {
+            MEMORY => Medium::Memory,
+            kind if LOCAL.contains(&kind) => Medium::Local,
+            _ => Medium::Other,
+        };
         Ok(Self { dir, path, medium })
     }
 
@@ -154,7 +164,7 @@ impl Root {
         if old.as_ref().is_some_and(is_link) {
             return None;
         }
-        Some((Place { dir, name: path.name().to_vec() }, old))
+        Some((Place { dir, name: path.name().to_vec(), medium: self.medium }, old))
     }
 
     /// The directory that really holds the last name of `path`, held open, and that name.
@@ -193,7 +203,10 @@ impl Root {
                 }
             }
             if is_last {
-                return stack.pop().map(|dir| Place { dir, name }).ok_or(StorageError::Outside);
+                return stack
+                    .pop()
+                    .map(|dir| Place { dir, name, medium: Medium::Other })
+                    .ok_or(StorageError::Outside);
             }
             if stack.len() > DEPTH_MAX {
                 return Err(StorageError::Name(PathError::PathTooLong));
@@ -203,7 +216,10 @@ impl Root {
                 rustix::fs::openat(dir, OsStr::from_bytes(&name), flags, Mode::empty()).map_err(refusal)?,
             );
         }
-        stack.pop().map(|dir| Place { dir, name: b".".to_vec() }).ok_or(StorageError::Outside)
+        stack
+            .pop()
+            .map(|dir| Place { dir, name: b".".to_vec(), medium: Medium::Other })
+            .ok_or(StorageError::Outside)
     }
 
     /// Puts the names of a link's target in front of those that are left.

@@ -158,14 +158,16 @@ impl Shared {
 
     /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
     fn entry(&self, dir: &OwnedFd, path: &VPath, name: &[u8]) -> Option<Entry> {
-        let child =
-            path.child(name).ok().filter(|_| !name.iter().any(u8::is_ascii_control) && !is_staging(name))?;
+        if name.iter().any(u8::is_ascii_control) || is_staging(name) {
+            return None;
+        }
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let stat = rustix::fs::statx(dir, OsStr::from_bytes(name), flags, wanted).ok()?;
         let mut facts = self.facts_of(&stat);
         if FileType::from_raw_mode(u32::from(stat.stx_mode)) == FileType::Symlink {
             // The thing it points to, or an entry of its own kind if that is nothing, or outside.
+            let child = path.child(name).ok()?;
             if let Ok(target) = self.root.open(&child, OFlags::PATH).and_then(|fd| self.facts(&fd)) {
                 facts = target;
             }

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use crate::storage::confine::{Place, io_refusal, refusal};
+use crate::storage::confine::{Medium, Place, io_refusal, refusal};
 use crate::storage::local::{Durability, KeepPartial, blocking};
 use crate::storage::{Left, Sink, StorageError};
 
@@ -126,6 +126,9 @@ impl Staged {
             let group = Some(rustix::fs::Gid::from_raw(old.st_gid));
             // Only root may give files away; without the right the file stays with this process.
             let _refused = rustix::fs::fchown(&self.file, owner, group);
+        }
+        if now.st_mode & 0o7777 == old.st_mode & 0o7777 {
+            return Ok(());
         }
         rustix::fs::fchmod(&self.file, Mode::from_raw_mode(old.st_mode & 0o7777)).map_err(refusal)
     }
@@ -234,7 +237,18 @@ pub(super) struct Plan {
     pub(super) terms: Terms,
 }
 
+/// Octets that are copied into memory without leaving the session's thread.
+const AT_ONCE_MAX: usize = 64 << 10;
+
 impl Upload {
+    fn medium(&self) -> Medium {
+        match self {
+            Self::Planned(plan) => plan.place.medium,
+            Self::Staged(staged) => staged.place.medium,
+            Self::Away => Medium::Other,
+        }
+    }
+
     fn staged(self) -> Result<Staged, StorageError> {
         match self {
             Self::Planned(plan) => Staged::open(plan),
@@ -261,12 +275,13 @@ impl Sink for Upload {
     }
 
     async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
-        blocking(move || {
+        let never_waits = last.len() <= AT_ONCE_MAX && self.medium() == Medium::Memory;
+        let finishing = move || {
             let mut staged = self.staged()?;
             staged.write(&last)?;
             staged.finish()
-        })
-        .await
+        };
+        if never_waits { finishing() } else { blocking(finishing).await }
     }
 
     async fn abandon(self: Box<Self>) -> Left {

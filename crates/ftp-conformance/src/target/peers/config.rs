@@ -171,7 +171,7 @@ fn pure_ftpd(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
         .iter()
         .map(|listener| {
             format!(
-                "{} -l puredb:{} -E -H -A -u 1 -c 500 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}{announce}",
+                "{} -l puredb:{} -E -H -A -u 1 -c 500 -L 10000000:10 -p 40000:50000 -S {},{} -Y {tls} -2 {} -g {}{announce}",
                 program.display(),
                 site.shown("pure.pdb"),
                 listener.address.ip(),

@@ -9,6 +9,7 @@ use ftp_proto::value::facts::Entry;
 use ftp_proto::value::path::VPath;
 use rustix::buffer::spare_capacity;
 use rustix::fs::Dir;
+use tokio::task::JoinHandle;
 
 use crate::storage::cache::is_warm;
 use crate::storage::confine::refusal;
@@ -16,7 +17,7 @@ use crate::storage::local::{Shared, blocking};
 use crate::storage::{Entries, Source, StorageError};
 
 /// Entries in one page of a listing.
-const PAGE: usize = 256;
+const PAGE: usize = 1024;
 
 /// A file that is open for reading; it is never read beyond the size it had at the start.
 #[derive(Debug)]
@@ -61,39 +62,59 @@ impl Source for LocalSource {
     }
 }
 
-/// The entries of an open directory.
+/// What a page leaves: the entries, and the directory if there are more.
+type Page = Result<(Vec<Entry>, Option<Open>), StorageError>;
+
+/// A directory that is being read.
+struct Open {
+    dir: OwnedFd,
+    reader: Dir,
+}
+
+/// The entries of an open directory. While a page is sent, the next one is read.
 pub(super) struct LocalEntries {
     shared: Arc<Shared>,
     path: VPath,
-    /// `None` at the end.
-    open: Option<(OwnedFd, Dir)>,
+    /// The next page; `None` at the end.
+    next: Option<JoinHandle<Page>>,
 }
 
 impl LocalEntries {
     pub(super) fn new(shared: Arc<Shared>, path: VPath, dir: OwnedFd, reader: Dir) -> Self {
-        Self { shared, path, open: Some((dir, reader)) }
+        let mut entries = Self { shared, path, next: None };
+        entries.begin(Open { dir, reader });
+        entries
     }
+
+    fn begin(&mut self, open: Open) {
+        let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
+        self.next = Some(tokio::task::spawn_blocking(move || page(&shared, &path, open)));
+    }
+}
+
+fn page(shared: &Shared, path: &VPath, mut open: Open) -> Page {
+    let mut page = Vec::with_capacity(PAGE);
+    while page.len() < PAGE {
+        let Some(entry) = open.reader.read() else { return Ok((page, None)) };
+        let entry = entry.map_err(refusal)?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            page.extend(shared.entry(&open.dir, path, name));
+        }
+    }
+    Ok((page, Some(open)))
 }
 
 #[async_trait]
 impl Entries for LocalEntries {
     async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
-        let Some((dir, mut reader)) = self.open.take() else { return Ok(Vec::new()) };
-        let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
-        let (page, open) = blocking(move || {
-            let mut page = Vec::with_capacity(PAGE);
-            while page.len() < PAGE {
-                let Some(entry) = reader.read() else { return Ok((page, None)) };
-                let entry = entry.map_err(refusal)?;
-                let name = entry.file_name().to_bytes();
-                if !matches!(name, b"." | b"..") {
-                    page.extend(shared.entry(&dir, &path, name));
-                }
-            }
-            Ok((page, Some((dir, reader))))
-        })
-        .await?;
-        self.open = open;
+        let Some(reading) = &mut self.next else { return Ok(Vec::new()) };
+        let read = reading.await.map_err(|error| StorageError::Io(error.to_string().into()));
+        self.next = None;
+        let (page, open) = read??;
+        if let Some(open) = open {
+            self.begin(open);
+        }
         Ok(page)
     }
 }
