@@ -304,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_is_shared_between_addresses_and_not_within_one() {
-        let ports = Ports::new(Terms::of(45_901..=45_902));
+        let ports = Ports::new(Terms::of(25_901..=25_902));
         let first = ports.reserve(HOME, HOME).unwrap();
         let second = ports.reserve(HOME, HOME).unwrap();
         assert_ne!(first.port(), second.port());
@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_is_reset_and_uses_up_nothing() {
-        let ports = Ports::new(Terms::of(45_903..=45_903));
+        let ports = Ports::new(Terms::of(25_903..=25_903));
         let mut lease = ports.reserve(HOME, other(2)).unwrap();
         let mut stranger = TcpStream::connect((HOME, lease.port())).await.unwrap();
         let error = tokio::select! {
@@ -330,14 +330,14 @@ mod tests {
         let _client = socket.connect((HOME, lease.port()).into()).await.unwrap();
         assert_eq!(lease.accept().await.unwrap().stream.peer_addr().unwrap().ip(), other(2));
         drop(lease);
-        assert!(TcpStream::connect((HOME, 45_903)).await.is_err(), "the port is closed with its lease");
+        assert!(TcpStream::connect((HOME, 25_903)).await.is_err(), "the port is closed with its lease");
     }
 
     #[tokio::test]
     async fn a_connection_to_an_earlier_socket_uses_up_nothing() {
-        let ports = Ports::new(Terms::of(45_904..=45_904));
+        let ports = Ports::new(Terms::of(25_904..=25_904));
         let earlier = ports.reserve(HOME, HOME).unwrap();
-        let old = Arc::clone(&ports.lock().get(&(HOME, 45_904)).unwrap().socket);
+        let old = Arc::clone(&ports.lock().get(&(HOME, 25_904)).unwrap().socket);
         drop(earlier);
         let mut lease = ports.reserve(HOME, HOME).unwrap();
         let (mut mine, stale) = {
@@ -345,9 +345,9 @@ mod tests {
             let mine = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             (mine, listener.accept().await.unwrap().0)
         };
-        ports.deliver((HOME, 45_904), &old, stale, HOME);
+        ports.deliver((HOME, 25_904), &old, stale, HOME);
         assert_eq!(mine.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-        let client = TcpStream::connect((HOME, 45_904)).await.unwrap();
+        let client = TcpStream::connect((HOME, 25_904)).await.unwrap();
         let accepted = lease.accept().await.unwrap();
         assert_eq!(accepted.stream.peer_addr().unwrap(), client.local_addr().unwrap());
     }
@@ -356,7 +356,7 @@ mod tests {
     async fn a_pool_of_addresses_is_one_client_by_prefix_and_has_to_prove_itself_by_resumption() {
         let socket = || tokio::net::TcpSocket::new_v4().unwrap();
         for (peer, port, origin) in
-            [(DataPeer::Prefix, 45_905, Origin::Expected), (DataPeer::Resumed, 45_906, Origin::Elsewhere)]
+            [(DataPeer::Prefix, 25_905, Origin::Expected), (DataPeer::Resumed, 25_906, Origin::Elsewhere)]
         {
             let ports = Ports::new(Terms { peer, ..Terms::of(port..=port) });
             let mut lease = ports.reserve(HOME, other(2)).unwrap();
@@ -375,11 +375,11 @@ mod tests {
     async fn a_load_balancer_says_who_comes() {
         use tokio::io::AsyncWriteExt;
         let proxies = vec!["127.0.0.1/32".parse().unwrap()];
-        let ports = Ports::new(Terms { proxies, ..Terms::of(45_907..=45_907) });
+        let ports = Ports::new(Terms { proxies, ..Terms::of(25_907..=25_907) });
         let client: IpAddr = "192.0.2.7".parse().unwrap();
         let mut lease = ports.reserve(HOME, client).unwrap();
-        let mut through = TcpStream::connect((HOME, 45_907)).await.unwrap();
-        through.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 5555 45907\r\ndata").await.unwrap();
+        let mut through = TcpStream::connect((HOME, 25_907)).await.unwrap();
+        through.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 5555 25907\r\ndata").await.unwrap();
         let mut arrived = lease.accept().await.unwrap().stream;
         let mut data = [0; 4];
         arrived.read_exact(&mut data).await.unwrap();
