@@ -233,7 +233,7 @@ pub(crate) fn bench(args: &Args) -> Result<(), String> {
         return Ok(());
     }
     let growth = growth::growth(&running, args.duration)?;
-    let text = report::document(&table, &growth, &args.peers)?;
+    let text = report::document(&table, &growth, args)?;
     std::fs::write(root().join(FILE), text).map_err(|error| format!("{FILE}: {error}"))?;
     println!("{FILE} is written, {:.0} s in all", begun.elapsed().as_secs_f64());
     Ok(())

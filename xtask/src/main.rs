@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything that has to hold: format, lints, tests, docs, tidy, fuzz smoke, interop
+    /// Everything that has to hold: format, lints, tests, docs, tidy, smoke of fuzz, bench and lab, interop
     Ci,
     /// The rules of the house that a machine can check
     Tidy(tidy::Args),

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 
 use super::report::short;
 use super::rows::LISTED;
-use super::servers::Running;
+use super::servers::{self, Running};
 use super::{Figure, Shot, shoot};
 use crate::run::root;
 
@@ -85,13 +85,14 @@ fn entries(servers: &[&Running], duration: f64) -> Result<Plot, String> {
     Ok(Plot { file: "entries.svg", title: "LIST: CPU µs per entry", across: "entries", curves })
 }
 
-fn sessions(servers: &[&Running], duration: f64) -> Result<Plot, String> {
+fn sessions(running: &[&Running], duration: f64) -> Result<Plot, String> {
     let mut curves = Vec::new();
-    for server in servers {
+    for server in running {
         curves.push(curve(server, &[10, 100, 1000, 10_000], |count| {
             let (case, security) = ("idle", "plain");
             let shot = Shot { case, security, streams: 1, count, duration, path: None };
-            figure(server, &shot, Figure::Memory)
+            // Memory that earlier cases have taken would hide what sessions take.
+            figure(&servers::start(&server.name)?, &shot, Figure::Memory)
         })?);
     }
     let title = "Idle sessions: KiB (PSS) each";

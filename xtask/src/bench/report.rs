@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::Command;
 
 use super::rows::{Row, Than};
-use super::{Figure, Measured};
+use super::{Args, Figure, Measured};
 use crate::scoreboard;
 
 impl Figure {
@@ -101,20 +101,22 @@ fn processor() -> String {
 }
 
 /// The whole document.
-pub(super) fn document(table: &str, growth: &str, peers: &[String]) -> Result<String, String> {
+pub(super) fn document(table: &str, growth: &str, args: &Args) -> Result<String, String> {
     let count = std::thread::available_parallelism().map_err(|error| error.to_string())?;
     let mut out = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench`. {}, {count} × {}, Linux {}, {}. Files in memory, loopback, \
          `durability = \"none\"`, TLS 1.3 by AUTH TLS, ECDSA P-256.\n\n\
          `limit` is no server but a bound: a thread a session, blocking calls, `sendfile`, rustls; it answers the same \
-         dialogue and checks nothing. All are measured one after the other in each round, and medians are shown. On a \
-         machine that is shared trust processor time and ratios. Large files have 128 MiB, small ones 4 KiB.\n\n",
+         dialogue and checks nothing. All are measured one after the other in each round; shown is the median of {} \
+         ({} s each). On a machine that is shared trust processor time and ratios. Large files have 128 MiB, small ones 4 KiB.\n\n",
         told("date", &["+%Y-%m-%d"]),
         processor(),
         told("uname", &["-r"]),
         told("rustc", &["--version"]),
+        args.rounds,
+        args.duration,
     );
-    for name in peers {
+    for name in &args.peers {
         let _infallible = writeln!(out, "- {name}: {}", scoreboard::version(name));
     }
     out += "\n## Beside the others\n\n";

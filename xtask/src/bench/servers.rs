@@ -92,7 +92,9 @@ pub(crate) fn start(name: &str) -> Result<Running, String> {
             command
         }
         peer => {
-            let mut command = peers::with_peers(suite());
+            // Peers fork: a process namespace ends them all with the one that is killed.
+            let mut command = peers::with_peers(Command::new("unshare"));
+            command.args(["--pid", "--fork", "--kill-child"]).arg(suite().get_program());
             command.args(["peer", peer, "--explicit", &address.to_string()]);
             command.args(["--implicit", &free_address()?.to_string(), "--folder"]).arg(folder.path());
             command

@@ -358,7 +358,8 @@ pub(super) struct Cargo {
 impl Cargo {
     pub(super) fn new(size: usize) -> io::Result<Self> {
         let block: Vec<u8> = (0..65_521_u32).map(|index| index.wrapping_mul(31).to_le_bytes()[1]).collect();
-        let octets: Vec<u8> = block.iter().copied().cycle().take(size).collect();
+        let mut octets = block.repeat(size.div_ceil(block.len()));
+        octets.truncate(size);
         let mut file = tempfile::tempfile()?;
         file.write_all(&octets)?;
         Ok(Self { octets, file })

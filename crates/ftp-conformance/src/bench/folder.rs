@@ -23,8 +23,8 @@ impl Folder {
     /// Makes what the case needs.
     pub(super) fn prepare(case: Case, settings: &Settings) -> io::Result<Self> {
         let size = match case {
-            Case::SmallGet | Case::SmallPut | Case::Churn => SMALL,
-            _ => settings.size,
+            Case::Get | Case::Put | Case::Mixed => settings.size,
+            _ => SMALL,
         };
         let name = format!("ftp-bench-{}", std::process::id());
         let mut folder = Self {

@@ -131,7 +131,7 @@ impl Load<'_> {
         let end = Instant::now() + self.duration;
         let mut unit = first?;
         // At least one, however long it takes.
-        while tally.units == 0 || Instant::now() < end {
+        while tally.units + tally.failed == 0 || Instant::now() < end {
             if let Err(error) = tally.count(&mut unit) {
                 tally.fail(&error);
                 if tally.failed >= FAILURES_MAX {
