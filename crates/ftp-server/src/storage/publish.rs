@@ -237,8 +237,13 @@ pub(super) struct Plan {
     pub(super) terms: Terms,
 }
 
-/// Octets that are copied into memory without leaving the session's thread.
-const AT_ONCE_MAX: usize = 64 << 10;
+/// Does at once what touches memory only; a thread that may wait does the rest.
+async fn where_it_may_wait<T: Send + 'static>(
+    medium: Medium,
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    if medium == Medium::Memory { work() } else { blocking(work).await }
+}
 
 impl Upload {
     fn medium(&self) -> Medium {
@@ -261,27 +266,27 @@ impl Upload {
 #[async_trait]
 impl Sink for Upload {
     async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        let medium = self.medium();
         let upload = std::mem::replace(self, Self::Away);
-        let (staged, data) = blocking(move || {
+        let writing = move || {
             let mut staged = upload.staged()?;
             let written = staged.write(&data);
             data.clear();
             // A write that fails leaves what was written before.
             Ok((staged, written.map(|()| data)))
-        })
-        .await?;
+        };
+        let (staged, data) = where_it_may_wait(medium, writing).await?;
         *self = Self::Staged(staged);
         data
     }
 
     async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
-        let never_waits = last.len() <= AT_ONCE_MAX && self.medium() == Medium::Memory;
-        let finishing = move || {
-            let mut staged = self.staged()?;
+        let finishing = move |upload: Self| {
+            let mut staged = upload.staged()?;
             staged.write(&last)?;
             staged.finish()
         };
-        if never_waits { finishing() } else { blocking(finishing).await }
+        where_it_may_wait(self.medium(), move || finishing(*self)).await
     }
 
     async fn abandon(self: Box<Self>) -> Left {
