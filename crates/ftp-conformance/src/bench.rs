@@ -18,6 +18,7 @@ mod folder;
 pub mod limit;
 mod load;
 mod usage;
+mod wire;
 
 use client::Place;
 use folder::Folder;
@@ -82,18 +83,6 @@ impl Case {
             Self::Idle => "idle",
             Self::Churn => "churn",
             Self::Mixed => "mixed",
-        }
-    }
-
-    /// What one of its units is.
-    #[must_use]
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::Get | Self::Put | Self::SmallGet | Self::SmallPut => "file",
-            Self::Login | Self::LoginResumed | Self::Churn => "session",
-            Self::List | Self::Mlsd => "listing",
-            Self::Idle => "login",
-            Self::Mixed => "NOOP",
         }
     }
 }

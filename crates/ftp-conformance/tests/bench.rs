@@ -59,7 +59,6 @@ fn every_case_counts_and_cleans_up() {
 
 #[test]
 fn other_octets_than_were_sent_are_an_error() {
-    // A folder whose files all read the same, whatever is written to them.
     let folder = tempfile::tempdir().unwrap();
     let address = bound(folder.path());
     let inside = folder.path().join(format!("ftp-bench-{}", std::process::id()));

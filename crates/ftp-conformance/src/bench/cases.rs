@@ -1,6 +1,5 @@
 //! The cases: what one unit of each is.
 
-use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -55,13 +54,12 @@ impl Run<'_> {
     }
 
     /// A unit that downloads; every download has to have as many octets as the first.
-    fn fetching(&self, line: String, length: &'static str, known: &AtomicU64) -> io::Result<Unit<'_>> {
+    fn fetching(&self, line: String, length: &'static str, known: u64) -> io::Result<Unit<'_>> {
         let mut session = Session::open(&self.settings.place(), config()?)?;
         let mut void = Void::new()?;
-        let known = known.load(Ordering::Relaxed);
         Ok(Box::new(move || {
             let count = session.get(&line, &mut void)?;
-            if known == 0 || known == count {
+            if known == count {
                 return Ok(count);
             }
             Err(io::Error::other(format!("{line}: {count} octets came, {length} has {known}")))
@@ -69,15 +67,14 @@ impl Run<'_> {
     }
 
     /// How many octets a download has.
-    fn measure(&self, line: &str) -> io::Result<AtomicU64> {
-        let count = Session::open(&self.settings.place(), config()?)?.get(line, &mut Void::new()?)?;
-        Ok(AtomicU64::new(count))
+    fn measure(&self, line: &str) -> io::Result<u64> {
+        Session::open(&self.settings.place(), config()?)?.get(line, &mut Void::new()?)
     }
 
     fn download(&self) -> io::Result<Figures> {
         let line = format!("RETR {}", self.folder.path);
         let known = self.measure(&line)?;
-        let tally = self.load.run(&|| self.fetching(line.clone(), "the file", &known))?;
+        let tally = self.load.run(&|| self.fetching(line.clone(), "the file", known))?;
         Ok(self.figures(&tally))
     }
 
@@ -100,13 +97,12 @@ impl Run<'_> {
         let line = format!("RETR {}", self.folder.path);
         let tally = self.load.run(&|| {
             let (place, shared) = (self.settings.place(), config()?);
-            let void = RefCell::new(Void::new()?);
+            let mut void = Void::new()?;
             let (case, line) = (self.case, line.clone());
             Ok(Box::new(move || {
                 let config = if case == Case::LoginResumed { shared.clone() } else { config()? };
                 let mut session = Session::open(&place, config)?;
-                let octets =
-                    if case == Case::Churn { session.get(&line, &mut void.borrow_mut())? } else { 0 };
+                let octets = if case == Case::Churn { session.get(&line, &mut void)? } else { 0 };
                 session.command("QUIT", 2)?;
                 Ok(octets)
             }))
@@ -123,7 +119,7 @@ impl Run<'_> {
             let count = self.settings.count;
             return Err(io::Error::other(format!("{line}: {lines} lines came for {count} entries")));
         }
-        let known = AtomicU64::new(listed.len() as u64);
+        let known = listed.len() as u64;
         let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
         let before = self.load.server.map_or(0, Tree::resident);
         let tally = std::thread::scope(|scope| {
@@ -133,7 +129,7 @@ impl Run<'_> {
                     std::thread::sleep(SAMPLING);
                 }
             });
-            let tally = self.load.run(&|| self.fetching(line.clone(), "the listing", &known));
+            let tally = self.load.run(&|| self.fetching(line.clone(), "the listing", known));
             over.store(true, Ordering::Relaxed);
             tally
         })?;
@@ -170,7 +166,7 @@ impl Run<'_> {
         let known = self.measure(&line)?;
         let mut tally = Tally::new()?;
         let moved = std::thread::scope(|scope| {
-            let moving = scope.spawn(|| self.load.run(&|| self.fetching(line.clone(), "the file", &known)));
+            let moving = scope.spawn(|| self.load.run(&|| self.fetching(line.clone(), "the file", known)));
             let mut session = Session::open(&self.settings.place(), config()?)?;
             let begun = Instant::now();
             while begun.elapsed() < self.settings.duration && !moving.is_finished() {

@@ -12,10 +12,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
 use crate::axes::Security;
+use crate::bench::wire::{PIECE, Secured, Wire};
 use crate::peer::tls::AnyCertificate;
 
-/// Octets that are moved by one call.
-pub(super) const PIECE: usize = 256 << 10;
 /// How long a server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -40,111 +39,6 @@ pub(super) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// A connection whose reads from the socket are large: rustls itself asks for 4 KiB at a time.
-pub(super) struct Secured {
-    connection: ClientConnection,
-    socket: TcpStream,
-    buffer: Vec<u8>,
-    /// What of `buffer` was not looked at.
-    filled: std::ops::Range<usize>,
-}
-
-fn tls_error(error: &rustls::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
-}
-
-impl Secured {
-    fn new(config: Arc<ClientConfig>, socket: TcpStream, buffer: Vec<u8>) -> io::Result<Self> {
-        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
-        let mut connection = ClientConnection::new(config, name).map_err(|error| tls_error(&error))?;
-        connection.set_buffer_limit(Some(2 * PIECE));
-        let mut secured = Self { connection, socket, buffer, filled: 0..0 };
-        while secured.connection.is_handshaking() {
-            secured.send()?;
-            if secured.connection.is_handshaking() && secured.receive()? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        secured.send()?;
-        Ok(secured)
-    }
-
-    fn send(&mut self) -> io::Result<()> {
-        while self.connection.wants_write() {
-            self.connection.write_tls(&mut self.socket)?;
-        }
-        Ok(())
-    }
-
-    /// Takes octets in; 0 is the end of the connection.
-    fn receive(&mut self) -> io::Result<usize> {
-        if self.filled.is_empty() {
-            self.filled = 0..self.socket.read(&mut self.buffer)?;
-        }
-        let mut rest = self.buffer.get(self.filled.clone()).unwrap_or_default();
-        let count = self.connection.read_tls(&mut rest)?;
-        self.filled.start += count;
-        self.connection.process_new_packets().map_err(|error| tls_error(&error))?;
-        Ok(count)
-    }
-
-    /// close_notify, then FIN.
-    fn finish(&mut self) -> io::Result<()> {
-        self.connection.send_close_notify();
-        self.send()?;
-        self.socket.shutdown(std::net::Shutdown::Write)
-    }
-}
-
-impl Read for Secured {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.connection.reader().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
-            if self.receive()? == 0 {
-                // The reader says whether that was announced.
-                return self.connection.reader().read(buffer);
-            }
-        }
-    }
-}
-
-impl Write for Secured {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let count = self.connection.writer().write(data)?;
-        self.send()?;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.send()
-    }
-}
-
-/// Either kind of connection.
-pub(super) enum Wire {
-    Clear(TcpStream),
-    Tls(Box<Secured>),
-}
-
-impl Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Clear(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-
-    fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Clear(stream) => stream.write_all(data),
-            Self::Tls(stream) => stream.write_all(data),
-        }
-    }
-}
-
 /// A session that is logged in.
 pub(super) struct Session {
     wire: Wire,
@@ -160,6 +54,13 @@ fn socket(address: SocketAddr) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+/// The client's side of a handshake.
+fn secured(config: &Arc<ClientConfig>, stream: TcpStream, buffer: Vec<u8>) -> io::Result<Secured> {
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+    Secured::new(connection.into(), stream, buffer)
 }
 
 impl Session {
@@ -195,7 +96,7 @@ impl Session {
 
     fn secure(self) -> io::Result<Self> {
         let Wire::Clear(stream) = self.wire else { return Ok(self) };
-        let secured = Secured::new(Arc::clone(&self.config), stream, vec![0; 4096])?;
+        let secured = secured(&self.config, stream, vec![0; 4096])?;
         Ok(Self { wire: Wire::Tls(Box::new(secured)), ..self })
     }
 
@@ -249,7 +150,8 @@ impl Session {
         if self.security == Security::Plain {
             return Ok(Wire::Clear(stream));
         }
-        Ok(Wire::Tls(Box::new(Secured::new(Arc::clone(&self.config), stream, self.spare())?)))
+        let spare = self.spare();
+        Ok(Wire::Tls(Box::new(secured(&self.config, stream, spare)?)))
     }
 
     /// A buffer for a data connection: the last one's, if it was given back.
@@ -277,7 +179,7 @@ impl Session {
         if let Wire::Tls(mut stream) = wire {
             // The server may have closed already.
             let _gone = stream.finish();
-            self.spare = stream.buffer;
+            self.spare = stream.into_buffer();
         }
         self.expect(2)?;
         Ok(count)
@@ -309,7 +211,7 @@ impl Session {
                 stream.finish()?;
                 // A server that answers with close_notify is heard out.
                 let _end = stream.read(&mut [0; 16]);
-                self.spare = stream.buffer;
+                self.spare = stream.into_buffer();
             }
         }
         self.expect(2).map(drop)

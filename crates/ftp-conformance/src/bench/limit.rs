@@ -4,7 +4,7 @@
 //! It is not meant to be used for anything but to be compared with.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::bench::client::PIECE;
+use crate::bench::wire::{PIECE, Secured, Wire};
 
 /// What the server listens at and serves.
 #[derive(Debug, Clone)]
@@ -59,91 +59,6 @@ fn config() -> io::Result<Arc<ServerConfig>> {
     Ok(Arc::new(config))
 }
 
-/// TLS over a socket, with large reads.
-struct Secured {
-    connection: ServerConnection,
-    socket: TcpStream,
-    buffer: Vec<u8>,
-    filled: std::ops::Range<usize>,
-}
-
-impl Secured {
-    fn new(config: Arc<ServerConfig>, socket: TcpStream, buffer: Vec<u8>) -> io::Result<Self> {
-        let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
-        connection.set_buffer_limit(Some(2 * PIECE));
-        let mut secured = Self { connection, socket, buffer, filled: 0..0 };
-        while secured.connection.is_handshaking() {
-            if secured.receive()? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        Ok(secured)
-    }
-
-    fn send(&mut self) -> io::Result<()> {
-        while self.connection.wants_write() {
-            self.connection.write_tls(&mut self.socket)?;
-        }
-        Ok(())
-    }
-
-    fn receive(&mut self) -> io::Result<usize> {
-        if self.filled.is_empty() {
-            self.filled = 0..self.socket.read(&mut self.buffer)?;
-        }
-        let mut rest = self.buffer.get(self.filled.clone()).unwrap_or_default();
-        let count = self.connection.read_tls(&mut rest)?;
-        self.filled.start += count;
-        self.connection.process_new_packets().map_err(io::Error::other)?;
-        self.send()?;
-        Ok(count)
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.connection.reader().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
-            if self.receive()? == 0 {
-                return Ok(0);
-            }
-        }
-    }
-
-    fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
-        self.connection.writer().write_all(data)?;
-        self.send()
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.connection.send_close_notify();
-        self.send()?;
-        self.socket.shutdown(std::net::Shutdown::Write)
-    }
-}
-
-enum Wire {
-    Clear(TcpStream),
-    Tls(Box<Secured>),
-}
-
-impl Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Clear(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-
-    fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Clear(stream) => stream.write_all(data),
-            Self::Tls(stream) => stream.write_all(data),
-        }
-    }
-}
-
 struct Session {
     wire: Wire,
     config: Arc<ServerConfig>,
@@ -157,6 +72,12 @@ struct Session {
 
 fn tell(done: &io::Result<()>) -> &'static [u8] {
     if done.is_ok() { b"250 \r\n" } else { b"550 \r\n" }
+}
+
+/// The server's side of a handshake.
+fn secured(config: &Arc<ServerConfig>, stream: TcpStream, buffer: Vec<u8>) -> io::Result<Secured> {
+    let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    Secured::new(connection.into(), stream, buffer)
 }
 
 impl Session {
@@ -207,7 +128,7 @@ impl Session {
 
     fn secure(self) -> io::Result<Self> {
         let Wire::Clear(stream) = self.wire else { return Ok(self) };
-        let secured = Secured::new(Arc::clone(&self.config), stream, vec![0; 4096])?;
+        let secured = secured(&self.config, stream, vec![0; 4096])?;
         Ok(Self { wire: Wire::Tls(Box::new(secured)), ..self })
     }
 
@@ -231,7 +152,7 @@ impl Session {
             Wire::Clear(_) => Wire::Clear(stream),
             Wire::Tls(_) => {
                 let spare = std::mem::take(&mut self.spare);
-                Wire::Tls(Box::new(Secured::new(Arc::clone(&self.config), stream, spare)?))
+                Wire::Tls(Box::new(secured(&self.config, stream, spare)?))
             }
         })
     }
@@ -254,7 +175,7 @@ impl Session {
                     stream.write_all(self.piece.get(..count).unwrap_or_default())?;
                 }
                 stream.finish()?;
-                self.spare = stream.buffer;
+                self.spare = stream.into_buffer();
             }
         }
         Ok(b"226 \r\n")
@@ -279,7 +200,7 @@ impl Session {
         }
         if let Wire::Tls(mut stream) = wire {
             stream.finish()?;
-            self.spare = stream.buffer;
+            self.spare = stream.into_buffer();
         }
         Ok(b"226 \r\n")
     }
@@ -300,7 +221,7 @@ impl Session {
         wire.write_all(&out)?;
         if let Wire::Tls(mut stream) = wire {
             stream.finish()?;
-            self.spare = stream.buffer;
+            self.spare = stream.into_buffer();
         }
         Ok(b"226 \r\n")
     }
