@@ -1,7 +1,8 @@
-//! What the page cache has of a file: whether reading it would wait for a disk, and reading it in where that may wait.
+//! What files lie on, and what the page cache has of a file: whether reading it would wait for a disk, and reading it in where that may wait.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -13,6 +14,33 @@ const PAGE: u64 = 4096;
 /// The step in which a cold window is read in: one page of each is asked for.
 const STEP: u64 = 64 << 10;
 
+/// What files lie on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// Memory: nothing ever waits.
+    Memory,
+    /// A file system of this machine: what its caches know is known at once.
+    Local,
+    /// A network, or something unknown: any call may wait.
+    Other,
+}
+
+/// Magic numbers of local file systems (statfs(2)): ext, XFS, Btrfs, F2FS, ZFS.
+const LOCAL: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
+/// That of tmpfs.
+const MEMORY: u64 = 0x0102_1994;
+
+impl Medium {
+    /// That of an open file or directory.
+    pub(super) fn of(fd: impl AsFd) -> Result<Self, Errno> {
+        Ok(match rustix::fs::fstatfs(fd)?.f_type.cast_unsigned() {
+            MEMORY => Self::Memory,
+            kind if LOCAL.contains(&kind) => Self::Local,
+            _ => Self::Other,
+        })
+    }
+}
+
 /// Whether the ends of a window are in the page cache. A file system that cannot say so counts as cold.
 pub(crate) fn is_warm(file: &File, offset: u64, window: u64) -> bool {
     let has = |at: u64| {
@@ -21,19 +49,12 @@ pub(crate) fn is_warm(file: &File, offset: u64, window: u64) -> bool {
         match rustix::io::preadv2(file, &mut slices, at, ReadWriteFlags::NOWAIT) {
             Ok(_) => true,
             Err(Errno::AGAIN) => false,
-            Err(Errno::OPNOTSUPP) => is_in_memory(file),
+            Err(Errno::OPNOTSUPP) => Medium::of(file) == Ok(Medium::Memory),
             // The kernel is asked for the same in earnest next, and says what is wrong.
             Err(_) => true,
         }
     };
     has(offset) && (window <= PAGE || has(offset + window - 1))
-}
-
-/// Whether a file's octets are never on a disk.
-fn is_in_memory(file: &File) -> bool {
-    /// `TMPFS_MAGIC` of the kernel's `magic.h`.
-    const TMPFS: u64 = 0x0102_1994;
-    rustix::fs::fstatfs(file).is_ok_and(|stat| stat.f_type.cast_unsigned() == TMPFS)
 }
 
 /// Waits until a part of a file is in the page cache.

@@ -16,6 +16,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
+use crate::storage::cache::Medium;
 use crate::storage::publish::is_staging;
 
 /// Directories that a walk may go down: each is a descriptor while it lasts.
@@ -30,22 +31,6 @@ pub(super) struct Root {
     path: PathBuf,
     medium: Medium,
 }
-
-/// What a root lies on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Medium {
-    /// Memory: nothing ever waits.
-    Memory,
-    /// A file system of this machine: what its caches know is known at once.
-    Local,
-    /// A network, or something unknown: any call may wait.
-    Other,
-}
-
-/// Magic numbers of local file systems (statfs(2)): ext, XFS, Btrfs, F2FS, ZFS.
-const LOCAL: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
-/// That of tmpfs.
-const MEMORY: u64 = 0x0102_1994;
 
 /// What to do with a link that is the last name of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +84,7 @@ impl Root {
         let path = path.canonicalize()?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(&path, flags, Mode::empty())?;
-        let kind = rustix::fs::fstatfs(&dir)?.f_type.cast_unsigned();
-        let medium = match kind {
-            MEMORY => Medium::Memory,
-            kind if LOCAL.contains(&kind) => Medium::Local,
-            _ => Medium::Other,
-        };
+        let medium = Medium::of(&dir)?;
         Ok(Self { dir, path, medium })
     }
 

@@ -24,7 +24,8 @@ use async_trait::async_trait;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use crate::storage::confine::{Medium, Place, io_refusal, refusal};
+use crate::storage::cache::Medium;
+use crate::storage::confine::{Place, io_refusal, refusal};
 use crate::storage::local::{Durability, KeepPartial, blocking};
 use crate::storage::{Left, Sink, StorageError};
 
@@ -342,7 +343,7 @@ impl InPlace {
 
 #[async_trait]
 impl Sink for InPlace {
-    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+    async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => {
@@ -353,7 +354,6 @@ impl Sink for InPlace {
             }
         };
         let (count, at) = (data.len() as u64, self.offset + self.written);
-        let mut data = data;
         let data = blocking(move || {
             file.write_all_at(&data, at).map_err(|error| io_refusal(&error))?;
             data.clear();
