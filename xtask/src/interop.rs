@@ -6,12 +6,11 @@
 //! cannot do says so; a failing cell fails the task.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::run::{command, need_module, need_programs, root, run};
+use crate::run::{comes_up, command, free_address, need_module, need_programs, root, run};
 
 mod reuse;
 
@@ -48,41 +47,24 @@ impl Drop for Daemon {
     }
 }
 
-fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
-}
-
 /// Starts the daemon on `folder/root`, with `options` besides.
 fn start(folder: &Path, options: &[&str]) -> Result<Daemon, String> {
-    let (explicit, implicit) = (free_port()?, free_port()?);
+    let (explicit, implicit) = (free_address()?, free_address()?);
     std::fs::create_dir_all(folder.join("root")).map_err(|error| error.to_string())?;
     let log = std::fs::File::create(folder.join("server.log")).map_err(|error| error.to_string())?;
     let child = Command::new(root().join("target/release/ftp-server"))
         .arg("serve")
         .arg(folder.join("root"))
         .args(["--user", "me:secret", "--plain", "allow"])
-        .args([
-            "--explicit",
-            &format!("127.0.0.1:{explicit}"),
-            "--implicit",
-            &format!("127.0.0.1:{implicit}"),
-        ])
+        .args(["--explicit", &explicit.to_string(), "--implicit", &implicit.to_string()])
         .args(options)
         .env("XDG_STATE_HOME", folder.join("state"))
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .map_err(|error| format!("ftp-server: {error}"))?;
-    let daemon = Daemon { child, explicit, implicit };
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", implicit)).is_err() {
-        if begun.elapsed() > Duration::from_secs(10) {
-            return Err("ftp-server does not come up".to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(daemon)
+    let daemon = Daemon { child, explicit: explicit.port(), implicit: implicit.port() };
+    if comes_up(implicit) { Ok(daemon) } else { Err("ftp-server does not come up".to_owned()) }
 }
 
 /// What became of one thing that a client was asked to do.

@@ -1,14 +1,13 @@
 //! The servers that are measured, each with a folder of its own in memory.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::rows::LISTED;
 use crate::peers;
-use crate::run::root;
+use crate::run::{comes_up, free_address, root};
 
 /// One of them; it goes with the value.
 pub(crate) struct Running {
@@ -59,12 +58,6 @@ fn folder() -> Result<tempfile::TempDir, String> {
     Ok(folder)
 }
 
-fn free_address() -> Result<SocketAddr, String> {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map_err(|error| error.to_string())
-}
-
 /// Our own server, as `serve` runs it, with room for thousands of sessions and the peers' durability.
 fn ours(folder: &Path, address: SocketAddr) -> Result<Command, String> {
     let config = "[storage]\ndurability = \"none\"\n[limits]\nsessions = 20000\nper_address = 20000\n[tls]\nclear_data = true\n";
@@ -104,13 +97,9 @@ pub(crate) fn start(name: &str) -> Result<Running, String> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
     let child = child.map_err(|error| format!("{name}: {error}"))?;
     let running = Running { name: name.to_owned(), address, child, folder };
-    let begun = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        if begun.elapsed() > Duration::from_secs(20) {
-            let said = std::fs::read_to_string(running.folder.path().join("log")).unwrap_or_default();
-            return Err(format!("{name} does not come up: {said}"));
-        }
-        std::thread::sleep(Duration::from_millis(50));
+    if comes_up(address) {
+        return Ok(running);
     }
-    Ok(running)
+    let said = std::fs::read_to_string(running.folder.path().join("log")).unwrap_or_default();
+    Err(format!("{name} does not come up: {said}"))
 }
