@@ -14,7 +14,6 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
-use crate::data::send::Origin;
 use crate::data::{Channel, Go, Guard};
 use crate::observe::{Incident, Who};
 use crate::server::Shared;
@@ -26,7 +25,7 @@ mod execute;
 mod record;
 
 use control::{Control, Turn, Unsecured, Wanted};
-use execute::Done;
+use execute::{Done, Ready};
 use record::Trace;
 
 /// Work that ends in an event. At most one runs.
@@ -47,7 +46,7 @@ pub(crate) struct Driver {
     /// Until when a client is awaited on the passive port, and for how long that was.
     awaiting: Option<(Instant, Duration)>,
     /// What is open for the next transfer.
-    origin: Option<Origin>,
+    ready: Ready,
     job: Option<Job>,
     stop: watch::Sender<Go>,
     binding: Binding,
@@ -122,7 +121,7 @@ impl Driver {
             channel: Channel::None,
             trace: None,
             awaiting: None,
-            origin: None,
+            ready: Ready::Nothing,
             job: None,
             stop: watch::Sender::new(Go::On),
             binding: Binding::random(),

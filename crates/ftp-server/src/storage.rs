@@ -43,15 +43,12 @@ pub trait Storage: Send + Sync {
     /// [`StorageError::BeyondEnd`] if the file is shorter than that, and the usual ones.
     async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError>;
 
-    /// Whether `write` would be allowed, without opening or changing anything. Yields the path that will be
-    /// written: another one than `file` for [`Create::Unique`], where `file` is the directory.
-    async fn may_write(&self, _file: &VPath, _how: Create) -> Result<VPath, StorageError> {
-        Err(StorageError::Denied)
-    }
-
-    /// Begins a write. Nothing that was there may change before the first octet (in place) or before
-    /// [`Sink::commit`] (replace).
-    async fn write(&self, _file: &VPath, _how: Create) -> Result<Box<dyn Sink>, StorageError> {
+    /// Begins a write, or refuses it. It is asked before a data connection stands, and there may never be one: nothing
+    /// changes before the first octet (in place) or before [`Sink::commit`] (replace).
+    ///
+    /// Yields also the path that is written: another one than `file` for [`Create::Unique`], where `file` is the
+    /// directory.
+    async fn write(&self, _file: &VPath, _how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
         Err(StorageError::Denied)
     }
 

@@ -68,17 +68,12 @@ impl Storage for Spoilt {
         }
     }
 
-    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
-        let path = self.good.may_write(file, how).await?;
+    async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
         if self.wrong == Wrong::EmptiesFirst && how == Create::Replace {
-            self.good.write(&path, how).await?.commit(Vec::new()).await?;
+            self.good.write(file, how).await?.1.commit(Vec::new()).await?;
         }
-        Ok(path)
-    }
-
-    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
-        let sink = self.good.write(file, how).await?;
-        Ok(Box::new(SpoiltSink { sink, good: GOOD_OCTETS, wrong: self.wrong }))
+        let (path, sink) = self.good.write(file, how).await?;
+        Ok((path, Box::new(SpoiltSink { sink, good: GOOD_OCTETS, wrong: self.wrong })))
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {

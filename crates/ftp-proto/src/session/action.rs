@@ -71,7 +71,7 @@ pub enum Request {
     OpenFile(VPath, Span),
     /// Open a directory (or one file) for a listing. Answer: `Done`.
     OpenList(VPath, Format),
-    /// May this be written? Nothing is opened or changed. Answer: `Writable`.
+    /// May this be written? The storage may make ready for it, but changes nothing. Answer: `Writable`.
     MayWrite(VPath, Create),
     /// Make a directory. Answer: `Done`.
     MakeDir(VPath),

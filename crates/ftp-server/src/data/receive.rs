@@ -175,7 +175,11 @@ async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &
         let next = match now {
             Poll::Ready(next) => Some(next),
             Poll::Pending if patience.is_zero() => None,
-            Poll::Pending => tokio::time::timeout(patience, reading).await.ok(),
+            Poll::Pending => {
+                // The end is mostly here already; a timer set for nothing would wake this thread once more.
+                tokio::task::yield_now().await;
+                tokio::time::timeout(patience, reading).await.ok()
+            }
         };
         match next {
             Some(next) => read = next,

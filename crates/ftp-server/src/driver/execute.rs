@@ -20,14 +20,23 @@ use crate::driver::Driver;
 use crate::observe::Mode;
 use crate::ports;
 use crate::server::limits::Seat;
-use crate::storage::{Entries, Storage};
+use crate::storage::{Entries, Sink, Storage};
 
 /// What a job has come to.
 pub(super) enum Done {
     Authenticated(Result<(Account, Option<Seat>), Denied>),
-    Stored(Result<Answer, Refusal>, Option<Origin>),
+    Stored(Result<Answer, Refusal>, Ready),
     Dialled(Result<TcpStream, DataFault>),
     Ended(Result<Count, Failure>),
+}
+
+/// What a storage has made ready for a transfer.
+#[derive(Default)]
+pub(super) enum Ready {
+    #[default]
+    Nothing,
+    Download(Origin),
+    Upload(Box<dyn Sink>),
 }
 
 /// Entries that STAT shows at most; a longer directory is for LIST.
@@ -79,8 +88,8 @@ impl Driver {
                 self.handle(Event::Authenticated(Ok(login))).await;
             }
             Done::Authenticated(Err(denied)) => self.handle(Event::Authenticated(Err(denied))).await,
-            Done::Stored(answer, origin) => {
-                self.origin = origin;
+            Done::Stored(answer, ready) => {
+                self.ready = ready;
                 self.handle(Event::Stored(answer)).await;
             }
             Done::Dialled(Ok(stream)) => {
@@ -140,10 +149,12 @@ impl Driver {
     fn store(&mut self, request: Request) {
         let storage = self.storage();
         self.job = Some(Box::pin(async move {
-            let Some((storage, rights)) = storage else { return Done::Stored(Err(Refusal::Denied), None) };
+            let Some((storage, rights)) = storage else {
+                return Done::Stored(Err(Refusal::Denied), Ready::Nothing);
+            };
             match store(&*storage, rights, request).await {
-                Ok((answer, origin)) => Done::Stored(Ok(answer), origin),
-                Err(refusal) => Done::Stored(Err(refusal), None),
+                Ok((answer, ready)) => Done::Stored(Ok(answer), ready),
+                Err(refusal) => Done::Stored(Err(refusal), Ready::Nothing),
             }
         }));
     }
@@ -156,10 +167,10 @@ impl Driver {
 
     fn send(&mut self, plan: &Outbound) {
         let (channel, guard, mut stop) = (std::mem::take(&mut self.channel), self.guard.clone(), self.stop());
-        let (origin, coding, protection) = (self.origin.take(), plan.coding, plan.protection);
+        let (ready, coding, protection) = (std::mem::take(&mut self.ready), plan.coding, plan.protection);
         self.job = Some(Box::pin(async move {
             let mut count = Count::default();
-            let Some(origin) = origin else {
+            let Ready::Download(origin) = ready else {
                 return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
             };
             let stream = channel.finish(protection, guard.as_ref(), Flow::Out);
@@ -177,11 +188,14 @@ impl Driver {
 
     fn receive(&mut self, plan: Inbound) {
         let (channel, guard, mut stop) = (std::mem::take(&mut self.channel), self.guard.clone(), self.stop());
+        let ready = std::mem::take(&mut self.ready);
         let storage =
             self.account.as_ref().map(|(account, _)| (Arc::clone(&account.storage), account.file_max));
         self.job = Some(Box::pin(async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
-            let Some((storage, file_max)) = storage else { return nothing(Fault::Storage(Refusal::Denied)) };
+            let (Some((storage, file_max)), Ready::Upload(sink)) = (storage, ready) else {
+                return nothing(Fault::Storage(Refusal::Denied));
+            };
             let stream = channel.finish(plan.protection, guard.as_ref(), Flow::In);
             let stream = match unless_stopped(stream, &mut stop).await {
                 Ok(stream) => stream,
@@ -189,10 +203,6 @@ impl Driver {
             };
             let room = match room(&*storage, file_max, &plan).await {
                 Ok(room) => room,
-                Err(refusal) => return nothing(Fault::Storage(refusal)),
-            };
-            let sink = match storage.write(&plan.path, plan.how).await {
-                Ok(sink) => sink,
                 Err(refusal) => return nothing(Fault::Storage(refusal)),
             };
             match receive::receive(stream, sink, &plan, room, stop).await {
@@ -235,11 +245,7 @@ fn ended(count: Count, fault: Fault, left: Left) -> Done {
 }
 
 /// Asks a storage, in its words.
-async fn store(
-    storage: &dyn Storage,
-    rights: Rights,
-    request: Request,
-) -> Result<(Answer, Option<Origin>), Refusal> {
+async fn store(storage: &dyn Storage, rights: Rights, request: Request) -> Result<(Answer, Ready), Refusal> {
     let answer = match request {
         Request::Facts(path) => {
             let facts = storage.facts(&path).await?;
@@ -252,7 +258,10 @@ async fn store(
         Request::Entries(path) => Answer::Entries(entries(storage, &path).await?),
         Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
         Request::OpenList(path, format) => return open_list(storage, rights, &path, format).await,
-        Request::MayWrite(path, how) => Answer::Writable(storage.may_write(&path, how).await?),
+        Request::MayWrite(path, how) => {
+            let (path, sink) = storage.write(&path, how).await?;
+            return Ok((Answer::Writable(path), Ready::Upload(sink)));
+        }
         Request::Digest(path, algorithm, span) => {
             let source = storage.read(&path, span.first).await?;
             let (digest, range) = digest::digest(source, algorithm, span).await?;
@@ -265,21 +274,17 @@ async fn store(
         Request::Rename(from, to) => done(storage.rename(&from, &to).await)?,
         Request::Change(path, change) => done(storage.change(&path, &change).await)?,
     };
-    Ok((answer, None))
+    Ok((answer, Ready::Nothing))
 }
 
 fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
     result.map(|()| Answer::Done)
 }
 
-async fn open_file(
-    storage: &dyn Storage,
-    path: &VPath,
-    span: Span,
-) -> Result<(Answer, Option<Origin>), Refusal> {
+async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(Answer, Ready), Refusal> {
     let source = storage.read(path, span.first).await?;
     let wanted = span.last.map(|last| last.saturating_sub(span.first).saturating_add(1));
-    Ok((Answer::Opened(source.len()), Some(Origin::File(source, wanted))))
+    Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source, wanted))))
 }
 
 /// Opens a directory for a listing; LIST and NLST of a file describe that file alone.
@@ -288,7 +293,7 @@ async fn open_list(
     rights: Rights,
     path: &VPath,
     format: Format,
-) -> Result<(Answer, Option<Origin>), Refusal> {
+) -> Result<(Answer, Ready), Refusal> {
     let (entries, format) = match (storage.list(path).await, format) {
         // `NLST sub/file` yields `sub/file`.
         (Err(Refusal::NotADirectory), Format::Names(mut given)) => {
@@ -298,7 +303,8 @@ async fn open_list(
         (Err(Refusal::NotADirectory), Format::Unix) => (one(storage, path).await?, Format::Unix),
         (entries, format) => (entries?, format),
     };
-    Ok((Answer::Done, Some(Origin::Listing(Listing::new(entries, format, allowed(rights))))))
+    let listing = Listing::new(entries, format, allowed(rights));
+    Ok((Answer::Done, Ready::Download(Origin::Listing(listing))))
 }
 
 async fn one(storage: &dyn Storage, path: &VPath) -> Result<Box<dyn Entries>, Refusal> {

@@ -9,7 +9,7 @@ use ftp_proto::reply::Class;
 use ftp_proto::session::{DataFault, Suspect, Transferred, is_out_of_reach};
 
 use crate::data::Channel;
-use crate::driver::Driver;
+use crate::driver::{Driver, Ready};
 use crate::health::{Moved, Outcome};
 use crate::observe::{Incident, Mode, Record};
 
@@ -119,6 +119,6 @@ impl Driver {
         self.note_unused();
         self.channel = Channel::None;
         self.awaiting = None;
-        self.origin = None;
+        self.ready = Ready::Nothing;
     }
 }

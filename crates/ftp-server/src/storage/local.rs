@@ -34,6 +34,7 @@ mod write;
 
 use read::{LocalEntries, LocalSource};
 use rights::{may_change, perm};
+use write::unique;
 
 /// When an upload counts as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -279,24 +280,16 @@ impl Storage for LocalStorage {
         Ok(Box::new(source))
     }
 
-    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
-        let path = file.clone();
-        if how == Create::Unique {
-            return self.run(move |shared| shared.unique(&path)).await;
-        }
-        match self.shared.root.place_at_hand(file) {
-            Some(target) => self.shared.may_write(file, how, target)?,
-            None => self.run(move |shared| shared.may_write(&path, how, shared.target(&path)?)).await?,
-        }
-        Ok(file.clone())
-    }
-
-    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
-        if let Some(target) = self.shared.root.place_at_hand(file) {
-            return self.shared.write(file, how, target);
-        }
-        let file = file.clone();
-        self.run(move |shared| shared.write(&file, how, shared.target(&file)?)).await
+    async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
+        let path = if how == Create::Unique { unique(file)? } else { file.clone() };
+        let sink = match self.shared.root.place_at_hand(&path) {
+            Some(target) => self.shared.write(&path, how, target)?,
+            None => {
+                let path = path.clone();
+                self.run(move |shared| shared.write(&path, how, shared.target(&path)?)).await?
+            }
+        };
+        Ok((path, sink))
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {

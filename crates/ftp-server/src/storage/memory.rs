@@ -147,27 +147,25 @@ impl Storage for MemoryStorage {
         source(self.node(file)?.data.ok_or(StorageError::IsADirectory)?, from)
     }
 
-    async fn may_write(&self, file: &VPath, how: Create) -> Result<VPath, StorageError> {
-        if how == Create::Unique {
-            self.need_dir(file)?;
-            let name = format!("upload-{:016x}", rand::random::<u64>());
-            return file.child(name.as_bytes()).map_err(StorageError::Name);
-        }
-        let size = self.writable(file)?.map_or(0, |data| data.len() as u64);
-        match how {
-            Create::At(offset) if offset > size => Err(StorageError::BeyondEnd),
-            _ => Ok(file.clone()),
-        }
-    }
-
-    async fn write(&self, file: &VPath, how: Create) -> Result<Box<dyn Sink>, StorageError> {
-        let old = self.writable(file)?.map_or_else(Vec::new, |data| data.to_vec());
+    async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
+        let path = match how {
+            Create::Unique => {
+                let name = format!("upload-{:016x}", rand::random::<u64>());
+                file.child(name.as_bytes()).map_err(StorageError::Name)?
+            }
+            _ => file.clone(),
+        };
+        let old = self.writable(&path)?.map_or_else(Vec::new, |data| data.to_vec());
         let (data, at) = match how {
             Create::Replace | Create::Unique => (Vec::new(), 0),
             Create::Append => (old.clone(), old.len()),
-            Create::At(offset) => (old, usize::try_from(offset).map_err(|_| StorageError::BeyondEnd)?),
+            Create::At(offset) => {
+                let at = usize::try_from(offset).ok().filter(|at| *at <= old.len());
+                (old, at.ok_or(StorageError::BeyondEnd)?)
+            }
         };
-        Ok(Box::new(MemorySink { storage: self.clone(), path: file.clone(), data, at }))
+        let sink = MemorySink { storage: self.clone(), path: path.clone(), data, at };
+        Ok((path, Box::new(sink)))
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
@@ -334,12 +332,12 @@ mod tests {
     #[tokio::test]
     async fn an_upload_appears_when_it_is_whole() {
         let storage = MemoryStorage::new().with_file(&path("/a/f"), "old");
-        let mut sink = storage.write(&path("/a/f"), Create::Replace).await.unwrap();
+        let (_, mut sink) = storage.write(&path("/a/f"), Create::Replace).await.unwrap();
         sink.write(b"new".to_vec()).await.unwrap();
         assert_eq!(storage.file(&path("/a/f")), Some(b"old".to_vec()));
         sink.commit(Vec::new()).await.unwrap();
         assert_eq!(storage.file(&path("/a/f")), Some(b"new".to_vec()));
-        let sink = storage.write(&path("/a/g"), Create::Replace).await.unwrap();
+        let (_, sink) = storage.write(&path("/a/g"), Create::Replace).await.unwrap();
         assert_eq!(sink.abandon().await, Left::Nothing);
         assert_eq!(storage.file(&path("/a/g")), None);
     }

@@ -8,8 +8,8 @@
 //!
 //! Staging uses a file without a name (`O_TMPFILE`): whatever kills the process, nothing is left. Where the file
 //! system cannot do that, a hidden name is used, which a sweep at the next start removes. The old version of a
-//! file is never opened for writing and never deleted before the new one takes its name. Not here: the check
-//! before, which is [`super::Storage::may_write`].
+//! file is never opened for writing and never deleted before the new one takes its name. Not here: whether it may be written
+//! (`local/write.rs`).
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -136,9 +136,15 @@ impl Staged {
 
     /// Gives the nameless file a name that must be free.
     fn link(&self, name: &[u8]) -> Result<(), Errno> {
-        let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let name = OsStr::from_bytes(name);
-        rustix::fs::linkat(rustix::fs::CWD, own, &self.place.dir, name, AtFlags::SYMLINK_FOLLOW)
+        match rustix::fs::linkat(&self.file, c"", &self.place.dir, name, AtFlags::EMPTY_PATH) {
+            // Before Linux 6.10 only the privileged may.
+            Err(Errno::NOENT) => {
+                let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                rustix::fs::linkat(rustix::fs::CWD, own, &self.place.dir, name, AtFlags::SYMLINK_FOLLOW)
+            }
+            done => done,
+        }
     }
 
     /// Makes the file visible under its name in one step.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use ftp_proto::value::path::VPath;
-use rustix::fs::{Access, AtFlags, FileType, OFlags, Stat};
+use rustix::fs::{Access, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::storage::confine::{Last, Place, refusal};
@@ -18,6 +18,12 @@ type Target = (Place, Option<Stat>);
 
 fn size_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+/// A name for STOU.
+pub(super) fn unique(dir: &VPath) -> Result<VPath, StorageError> {
+    let name = format!("upload-{:016x}", rand::random::<u64>());
+    dir.child(name.as_bytes()).map_err(StorageError::Name)
 }
 
 impl Shared {
@@ -34,34 +40,17 @@ impl Shared {
     }
 
     /// Refuses what could not be published.
-    fn writable((place, old): Target) -> Result<Target, StorageError> {
+    fn writable(&self, path: &VPath, how: Create, (place, old): &Target) -> Result<(), StorageError> {
         let name = OsStr::from_bytes(&place.name);
         match old.as_ref().map(|stat| (FileType::from_raw_mode(stat.st_mode), stat.st_mode)) {
-            None => may_change(&place.dir)?,
+            None => return may_change(&place.dir),
             Some((FileType::Directory, _)) => return Err(StorageError::IsADirectory),
             // Publishing by rename would not ask the file itself.
             Some((FileType::RegularFile, mode)) if mode & 0o222 == 0 => return Err(StorageError::Denied),
             Some((FileType::RegularFile, _)) => may(&place.dir, name, Access::WRITE_OK)?,
             Some(_) => return Err(StorageError::Unsupported),
         }
-        Ok((place, old))
-    }
-
-    /// A name for STOU.
-    pub(super) fn unique(&self, path: &VPath) -> Result<VPath, StorageError> {
-        let dir = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
-        may_change(&dir)?;
-        let name = format!("upload-{:016x}", rand::random::<u64>());
-        path.child(name.as_bytes()).map_err(StorageError::Name)
-    }
-
-    pub(super) fn may_write(&self, path: &VPath, how: Create, target: Target) -> Result<(), StorageError> {
-        let (place, old) = Self::writable(target)?;
-        match how {
-            Create::At(offset) if offset > old.as_ref().map_or(0, size_of) => Err(StorageError::BeyondEnd),
-            Create::Replace if !self.is_live(path) => may_change(&place.dir),
-            _ => Ok(()),
-        }
+        if how == Create::Replace && !self.is_live(path) { may_change(&place.dir) } else { Ok(()) }
     }
 
     fn is_live(&self, path: &VPath) -> bool {
@@ -74,7 +63,8 @@ impl Shared {
         how: Create,
         target: Target,
     ) -> Result<Box<dyn Sink>, StorageError> {
-        let (place, old) = Self::writable(target)?;
+        self.writable(path, how, &target)?;
+        let (place, old) = target;
         let durability = self.options.durability;
         let terms = Terms { durability, keep_partial: self.options.keep_partial };
         let size = old.as_ref().map_or(0, size_of);
