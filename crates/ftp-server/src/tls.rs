@@ -4,8 +4,9 @@
 //! client resumes one control session for many data connections; none are sent on data connections, because a
 //! client that only writes would never read them, its kernel would answer the close with RST, and the end of the
 //! upload would be lost. Each ticket carries the random id of its control connection, so that a resumed data
-//! connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has no room for it). ALPN is `ftp` for clients that offer any (ALPACA). Not here:
-//! where certificates come from.
+//! connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has no room for it). ALPN is `ftp` for clients
+//! that offer any (ALPACA). The server chooses the cipher suite, in the order of its provider, because every data connection
+//! pays for it; a client that puts ChaCha20 first has no AES in hardware, and gets it. Not here: where certificates come from.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +18,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{Acceptor, ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,11 +60,69 @@ impl Binding {
     }
 }
 
+/// One configuration with the cipher suites in two orders.
+#[derive(Debug, Clone)]
+struct Config {
+    /// That of the provider.
+    ours: Arc<ServerConfig>,
+    /// That of the client.
+    theirs: Arc<ServerConfig>,
+}
+
+impl Config {
+    fn new(config: ServerConfig) -> Self {
+        let mut ours = config.clone();
+        ours.ignore_client_order = true;
+        Self { ours: Arc::new(ours), theirs: Arc::new(config) }
+    }
+
+    /// The one for a client that offers these suites, best first.
+    fn choose(self, offered: &[CipherSuite]) -> Arc<ServerConfig> {
+        let known = |suite: &&CipherSuite| {
+            self.ours.crypto_provider().cipher_suites.iter().any(|our| our.suite() == **suite)
+        };
+        if offered.iter().find(known).is_some_and(is_chacha) { self.theirs } else { self.ours }
+    }
+}
+
+fn is_chacha(suite: &CipherSuite) -> bool {
+    suite.as_str().is_some_and(|name| name.contains("CHACHA20"))
+}
+
+/// ring, with the cipher suites in the order of what they cost here: AES-128-GCM, whose SHA-256 most processors do in
+/// hardware, before AES-256-GCM, whose SHA-384 they do not (a tenth of a small file); ChaCha20 where AES is software.
+#[must_use]
+pub fn ring_provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| match suite.suite() {
+        suite if is_chacha(&suite) => {
+            if has_aes() {
+                2
+            } else {
+                0
+            }
+        }
+        suite if suite.as_str().is_some_and(|name| name.contains("AES_128")) => 1,
+        _ => 3,
+    });
+    provider
+}
+
+/// Whether the processor has instructions for AES.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// The configurations of both kinds of connection.
 #[derive(Debug, Clone)]
 struct Pair {
-    control: Arc<ServerConfig>,
-    data: Arc<ServerConfig>,
+    control: Config,
+    data: Config,
 }
 
 /// A certificate chain, leaf first, and its key.
@@ -118,7 +177,7 @@ impl Tls {
         Ok(Self { provider, ticketer, current, data_session })
     }
 
-    /// The same with ring as provider.
+    /// The same with [`ring_provider`].
     ///
     /// # Errors
     /// As for [`Tls::new`].
@@ -126,7 +185,7 @@ impl Tls {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsError> {
-        Self::new(Arc::new(rustls::crypto::ring::default_provider()), chain, key, DataSession::default())
+        Self::new(Arc::new(ring_provider()), chain, key, DataSession::default())
     }
 
     /// Uses other certificates from the next handshake on: those of `hosts` for clients that ask for these names,
@@ -215,7 +274,7 @@ const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 /// A handshake. What ALPN offers is looked at before anything is answered: in TLS 1.3 rustls would put the alert
 /// behind keys that the client does not have yet.
 async fn shake<S>(
-    config: Arc<ServerConfig>,
+    config: Config,
     stream: S,
     prepare: impl FnOnce(&mut ServerConnection),
 ) -> io::Result<TlsStream<S>>
@@ -223,6 +282,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let config = config.choose(start.client_hello().cipher_suites());
     let known = |name: &[u8]| config.alpn_protocols.iter().any(|known| known == name);
     let refused = start.client_hello().alpn().is_some_and(|mut offered| !offered.any(known));
     if refused {
@@ -258,7 +318,7 @@ fn pair(
     let mut data = control.clone();
     data.send_tls13_tickets = 0;
     data.alpn_protocols = vec![b"ftp".to_vec(), b"ftp-data".to_vec()];
-    Ok(Pair { control: Arc::new(control), data: Arc::new(data) })
+    Ok(Pair { control: Config::new(control), data: Config::new(data) })
 }
 
 /// What the session may know of a control connection's TLS.
@@ -275,5 +335,47 @@ pub(crate) fn facts(connection: &ServerConnection) -> TlsFacts {
             .unwrap_or("unknown cipher")
             .to_owned(),
         server_name: connection.server_name().map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio_rustls::TlsConnector;
+
+    /// What is agreed on with a client that prefers suites whose name has `first`.
+    async fn agreed(first: &str) -> String {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        let leaf = made.cert.der().clone();
+        let tls =
+            Tls::with_ring(vec![leaf.clone()], made.signing_key.serialize_der().try_into().unwrap()).unwrap();
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.cipher_suites.sort_by_key(|suite| !suite.suite().as_str().unwrap().contains(first));
+        let mut roots = RootCertStore::empty();
+        roots.add(leaf).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (here, there) = tokio::io::duplex(1 << 16);
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(client));
+        let (server, client) = tokio::join!(
+            tls.control(here, Binding::random(), Duration::from_secs(5)),
+            connector.connect(name, there)
+        );
+        client.unwrap();
+        facts(server.unwrap().get_ref().1).cipher
+    }
+
+    #[tokio::test]
+    async fn the_server_chooses_the_suite_but_for_those_who_need_chacha() {
+        let ours = ring_provider().cipher_suites.first().unwrap().suite();
+        assert_eq!(agreed("AES_256").await, ours.as_str().unwrap());
+        assert_eq!(agreed("AES_128").await, ours.as_str().unwrap());
+        assert!(agreed("CHACHA20").await.contains("CHACHA20"));
     }
 }

@@ -67,7 +67,7 @@ fn tls(setup: Option<Need>) -> Result<Option<Arc<Tls>>, String> {
         return Ok(None);
     }
     let session = if setup == Some(Need::Resume) { DataSession::Require } else { DataSession::default() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(ftp_server::tls::ring_provider());
     let (chain, key) = identity("localhost")?;
     let tls = Tls::new(provider, chain, key, session).map_err(text)?;
     if setup == Some(Need::Hosts) {

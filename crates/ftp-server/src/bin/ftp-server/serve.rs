@@ -11,7 +11,7 @@ use ftp_server::auth::{Account, Attempt, Authenticator, Denied, Users};
 use ftp_server::config::read_certificate;
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
-use ftp_server::tls::Tls;
+use ftp_server::tls::{Tls, ring_provider};
 use ftp_server::{Builder, Server};
 use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{SignalKind, signal};
@@ -117,7 +117,7 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     let config = &plan.settings.config;
     let (chain, key) = read_certificate(&plan.files.0, &plan.files.1)?;
     let fingerprint = chain.first().map(identity::fingerprint).unwrap_or_default();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(ring_provider());
     let tls = Tls::new(provider, chain, key, config.tls.data_session.0).map_err(|error| error.to_string())?;
     plan.settings.certify(&tls, &plan.files)?;
     let tls = Arc::new(tls);
