@@ -176,10 +176,14 @@ impl Session {
                 }
             }
         };
-        if let Wire::Tls(mut stream) = wire {
-            // The server may have closed already.
-            let _gone = stream.finish();
-            self.spare = stream.into_buffer();
+        match wire {
+            // ProFTPD waits for this before it says that the transfer is complete.
+            Wire::Clear(stream) => drop(stream),
+            Wire::Tls(mut stream) => {
+                // The server may have closed already.
+                let _gone = stream.finish();
+                self.spare = stream.into_buffer();
+            }
         }
         self.expect(2)?;
         Ok(count)
