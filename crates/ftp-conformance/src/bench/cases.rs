@@ -165,8 +165,13 @@ impl Run<'_> {
         let line = format!("RETR {}", self.folder.path);
         let known = self.measure(&line)?;
         let mut tally = Tally::new()?;
+        let fetching = || {
+            // Or the wait for a processor that downloads of this program hold would count as the server's.
+            let _refused = rustix::process::setpriority_process(None, 19);
+            self.fetching(line.clone(), "the file", known)
+        };
         let moved = std::thread::scope(|scope| {
-            let moving = scope.spawn(|| self.load.run(&|| self.fetching(line.clone(), "the file", known)));
+            let moving = scope.spawn(|| self.load.run(&fetching));
             let mut session = Session::open(&self.settings.place(), config()?)?;
             let begun = Instant::now();
             while begun.elapsed() < self.settings.duration && !moving.is_finished() {
