@@ -6,7 +6,7 @@
 //! show them on one line. Not here: what a user may do, beyond what the host's permissions say.
 
 use std::collections::hash_map::RandomState;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
@@ -158,22 +158,23 @@ impl Shared {
     }
 
     /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
-    fn entry(&self, dir: &OwnedFd, path: &VPath, name: &[u8]) -> Option<Entry> {
-        if name.iter().any(u8::is_ascii_control) || is_staging(name) {
+    fn entry(&self, dir: &OwnedFd, path: &VPath, name: &CStr) -> Option<Entry> {
+        let octets = name.to_bytes();
+        if octets.iter().any(u8::is_ascii_control) || is_staging(octets) {
             return None;
         }
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let stat = rustix::fs::statx(dir, OsStr::from_bytes(name), flags, wanted).ok()?;
+        let stat = rustix::fs::statx(dir, name, flags, wanted).ok()?;
         let mut facts = self.facts_of(&stat);
         if FileType::from_raw_mode(u32::from(stat.stx_mode)) == FileType::Symlink {
             // The thing it points to, or an entry of its own kind if that is nothing, or outside.
-            let child = path.child(name).ok()?;
+            let child = path.child(octets).ok()?;
             if let Ok(target) = self.root.open(&child, OFlags::PATH).and_then(|fd| self.facts(&fd)) {
                 facts = target;
             }
         }
-        Some(Entry { name: name.to_vec(), facts })
+        Some(Entry { name: octets.to_vec(), facts })
     }
 
     /// Opens a file for a download; `fd` is what was opened.

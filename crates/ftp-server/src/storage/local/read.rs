@@ -1,14 +1,15 @@
 //! Files and directories of the host, open for reading.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ftp_proto::value::facts::Entry;
 use ftp_proto::value::path::VPath;
 use rustix::buffer::spare_capacity;
-use rustix::fs::Dir;
+use rustix::fs::{Dir, DirEntry};
 use tokio::task::JoinHandle;
 
 use crate::storage::cache::is_warm;
@@ -18,6 +19,8 @@ use crate::storage::{Entries, Source, StorageError};
 
 /// Entries in one page of a listing.
 const PAGE: usize = 1024;
+/// Pages that are read at once, each by a thread: most of a page is one question to the kernel a name.
+const AHEAD: usize = 2;
 
 /// A file that is open for reading; it is never read beyond the size it had at the start.
 #[derive(Debug)]
@@ -62,59 +65,105 @@ impl Source for LocalSource {
     }
 }
 
-/// What a page leaves: the entries, and the directory if there are more.
-type Page = Result<(Vec<Entry>, Option<Open>), StorageError>;
-
 /// A directory that is being read.
 struct Open {
-    dir: OwnedFd,
-    reader: Dir,
-}
-
-/// The entries of an open directory. While a page is sent, the next one is read.
-pub(super) struct LocalEntries {
     shared: Arc<Shared>,
     path: VPath,
-    /// The next page; `None` at the end.
-    next: Option<JoinHandle<Page>>,
+    dir: OwnedFd,
+    /// Names come one thread at a time; what is known of them is asked for by several.
+    reader: Mutex<Dir>,
+}
+
+/// Whether a directory may have more names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum More {
+    Perhaps,
+    No,
+}
+
+/// Entries that are to be shown, and whether there are more.
+type Page = Result<(Vec<Entry>, More), StorageError>;
+
+impl Open {
+    /// The next names.
+    fn names(&self) -> Result<Vec<DirEntry>, StorageError> {
+        // A reader whose thread panicked still knows where it was.
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.by_ref().take(PAGE).collect::<Result<_, _>>().map_err(refusal)
+    }
+
+    fn page(&self) -> Page {
+        let names = self.names()?;
+        let more = if names.len() == PAGE { More::Perhaps } else { More::No };
+        let names =
+            names.iter().map(DirEntry::file_name).filter(|name| !matches!(name.to_bytes(), b"." | b".."));
+        Ok((names.filter_map(|name| self.shared.entry(&self.dir, &self.path, name)).collect(), more))
+    }
+}
+
+/// The entries of an open directory. While a page is sent, the next ones are read.
+pub(super) struct LocalEntries {
+    open: Arc<Open>,
+    ahead: VecDeque<JoinHandle<Page>>,
 }
 
 impl LocalEntries {
     pub(super) fn new(shared: Arc<Shared>, path: VPath, dir: OwnedFd, reader: Dir) -> Self {
-        let mut entries = Self { shared, path, next: None };
-        entries.begin(Open { dir, reader });
+        let open = Arc::new(Open { shared, path, dir, reader: Mutex::new(reader) });
+        let mut entries = Self { open, ahead: VecDeque::new() };
+        entries.begin();
         entries
     }
 
-    fn begin(&mut self, open: Open) {
-        let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
-        self.next = Some(tokio::task::spawn_blocking(move || page(&shared, &path, open)));
+    fn begin(&mut self) {
+        let open = Arc::clone(&self.open);
+        self.ahead.push_back(tokio::task::spawn_blocking(move || open.page()));
     }
-}
-
-fn page(shared: &Shared, path: &VPath, mut open: Open) -> Page {
-    let mut page = Vec::with_capacity(PAGE);
-    while page.len() < PAGE {
-        let Some(entry) = open.reader.read() else { return Ok((page, None)) };
-        let entry = entry.map_err(refusal)?;
-        let name = entry.file_name().to_bytes();
-        if !matches!(name, b"." | b"..") {
-            page.extend(shared.entry(&open.dir, path, name));
-        }
-    }
-    Ok((page, Some(open)))
 }
 
 #[async_trait]
 impl Entries for LocalEntries {
     async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
-        let Some(reading) = &mut self.next else { return Ok(Vec::new()) };
-        let read = reading.await.map_err(|error| StorageError::Io(error.to_string().into()));
-        self.next = None;
-        let (page, open) = read??;
-        if let Some(open) = open {
-            self.begin(open);
+        while let Some(reading) = self.ahead.front_mut() {
+            let read = reading.await.map_err(|error| StorageError::Io(error.to_string().into()));
+            self.ahead.pop_front();
+            let (page, more) = read??;
+            while more == More::Perhaps && self.ahead.len() < AHEAD {
+                self.begin();
+            }
+            // A page of nothing but hidden names is not the end.
+            if !page.is_empty() {
+                return Ok(page);
+            }
         }
-        Ok(page)
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::storage::{LocalOptions, LocalStorage, Storage};
+    use ftp_proto::value::path::VPath;
+
+    #[tokio::test]
+    async fn every_entry_of_a_large_directory_comes_once_and_hidden_ones_do_not_end_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let shown = |index: &usize| index.is_multiple_of(3000);
+        for index in 0..6001_usize {
+            let name = if shown(&index) { format!("f{index}") } else { format!(".ftp-upload-{index}") };
+            std::fs::File::create(folder.path().join(name)).unwrap();
+        }
+        let storage = LocalStorage::new(folder.path(), LocalOptions::default()).unwrap();
+        let mut entries = storage.list(&VPath::root()).await.unwrap();
+        let mut names = Vec::new();
+        loop {
+            let page = entries.next_page().await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            names.extend(page.into_iter().map(|entry| String::from_utf8(entry.name).unwrap()));
+        }
+        names.sort();
+        assert_eq!(names, ["f0", "f3000", "f6000"]);
     }
 }
