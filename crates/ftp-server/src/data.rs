@@ -30,8 +30,8 @@ mod kernel;
 pub(crate) mod receive;
 pub(crate) mod send;
 
-/// Octets that an upload gathers before they are written.
-pub(crate) const BUFFER: usize = 256 << 10;
+/// Octets that an upload gathers at most before they are written; it holds two such buffers.
+pub(crate) const BUFFER: usize = 1 << 20;
 
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.
 const LINGER: Duration = Duration::from_secs(5);

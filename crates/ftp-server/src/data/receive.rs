@@ -1,6 +1,7 @@
 //! Uploads: the data connection to a file. The target is touched last.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ struct Terms<'a> {
     room: u64,
 }
 
-/// Yields the last octets, which are not written yet. The next piece is read while this one is written. Only reading is
+/// Yields the last octets, which are not written yet. The next piece is read while this one is written, if that takes a while. Only reading is
 /// broken off: a write that has begun ends, so that what is on the disk is known.
 async fn pump<S: AsyncRead + Unpin>(
     stream: &mut S,
@@ -83,10 +84,20 @@ async fn pump<S: AsyncRead + Unpin>(
                 return Err(fault);
             }
             Then::More => {
-                let next = fill(stream, roomy(std::mem::take(&mut spare)), stop);
-                let (written, next) = tokio::join!(sink.write(piece), next);
-                spare = written.map_err(Fault::Storage)?;
-                (piece, then) = next;
+                let room = room_after(&piece);
+                let mut writing = sink.write(piece);
+                (piece, then) = match at_once(&mut writing).await {
+                    // One buffer, which is still in the processor's cache, will do.
+                    Poll::Ready(written) => {
+                        fill(stream, roomy(written.map_err(Fault::Storage)?, room), stop).await
+                    }
+                    Poll::Pending => {
+                        let next = fill(stream, roomy(std::mem::take(&mut spare), room), stop);
+                        let (written, next) = tokio::join!(writing, next);
+                        spare = written.map_err(Fault::Storage)?;
+                        next
+                    }
+                };
             }
         }
     }
@@ -104,8 +115,9 @@ async fn decode_all<S: AsyncRead + Unpin>(
     let mut piece = Vec::with_capacity(FIRST);
     let mut then = Then::More;
     while matches!(then, Then::More) && !decoder.is_ended() {
+        let room = room_after(&piece);
         piece.clear();
-        (piece, then) = fill(stream, roomy(piece), stop).await;
+        (piece, then) = fill(stream, roomy(piece, room), stop).await;
         count.wire += piece.len() as u64;
         decode(&mut decoder, &piece, sink, terms, count).await?;
     }
@@ -139,9 +151,20 @@ const FIRST: usize = 16 << 10;
 /// How long a few octets wait for more before they are written.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// An empty buffer of the full size.
-fn roomy(mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.reserve_exact(BUFFER);
+/// What a future has come to without being waited for.
+async fn at_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
+}
+
+/// Octets that the next buffer has room for: four times as many if this one was filled. An upload that comes slowly holds
+/// little; for one that fills every buffer, the largest cost a fifth less processor time than a quarter of them.
+fn room_after(piece: &Vec<u8>) -> usize {
+    if piece.len() < piece.capacity() { piece.capacity() } else { (4 * piece.capacity()).min(BUFFER) }
+}
+
+/// An empty buffer with so much room.
+fn roomy(mut buffer: Vec<u8>, room: usize) -> Vec<u8> {
+    buffer.reserve_exact(room);
     buffer
 }
 
@@ -171,8 +194,7 @@ async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &
         // A file is often sent, and ended, in two steps: writing what is here would be a visit to the disk more.
         let patience = if buffer.len() < FIRST { GATHER } else { Duration::ZERO };
         let mut reading = std::pin::pin!(stream.read_buf(&mut buffer));
-        let now = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
-        let next = match now {
+        let next = match at_once(&mut reading).await {
             Poll::Ready(next) => Some(next),
             Poll::Pending if patience.is_zero() => None,
             Poll::Pending => {
