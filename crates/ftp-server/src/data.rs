@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use crate::ports::{Arrival, Lease, Origin, reset};
-use crate::tls::{Belongs, Binding, Tls};
+use crate::tls::{Belongs, Kin, Tickets, Tls};
 
 pub(crate) mod active;
 pub(crate) mod digest;
@@ -79,8 +79,7 @@ pub(crate) async fn stopped(stop: &mut Stop) {
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     pub(crate) tls: Arc<Tls>,
-    pub(crate) binding: Binding,
-    pub(crate) resumed: Option<Vec<u8>>,
+    pub(crate) kin: Kin,
     /// How long a handshake may take.
     pub(crate) handshake: Duration,
 }
@@ -120,8 +119,8 @@ impl Channel {
 
     /// Takes the next step on its own, if there is one; pending for ever otherwise. Cancel safe.
     ///
-    /// `guard` is given while PROT P is in force.
-    pub(crate) async fn advance(&mut self, guard: Option<&Guard>) {
+    /// `guard` is given while PROT P is in force, `flow` when it is known.
+    pub(crate) async fn advance(&mut self, guard: Option<&Guard>, flow: Option<Flow>) {
         match (&mut *self, guard) {
             (Self::Reserved(lease), _) => {
                 *self = match lease.accept().await {
@@ -135,7 +134,7 @@ impl Channel {
             (Self::Up(stream, _), Some(guard)) => {
                 // Readiness alone may be spurious: there has to be an octet, or the end. An error shows when it is used.
                 let _peeked = stream.peek(&mut [0]).await;
-                self.start_handshake(guard);
+                self.start_handshake(guard, flow);
             }
             (Self::Handshaking(handshake, origin), _) => {
                 let (done, origin) = (handshake.await, *origin);
@@ -145,9 +144,10 @@ impl Channel {
         }
     }
 
-    fn start_handshake(&mut self, guard: &Guard) {
+    fn start_handshake(&mut self, guard: &Guard, flow: Option<Flow>) {
         if let Self::Up(stream, origin) = std::mem::take(self) {
-            let handshake = Arc::clone(&guard.tls).data(stream, guard.handshake);
+            let tickets = if flow == Some(Flow::Out) { Tickets::One } else { Tickets::None };
+            let handshake = Arc::clone(&guard.tls).data(stream, guard.kin.clone(), tickets, guard.handshake);
             *self = Self::Handshaking(Box::pin(handshake), origin);
         }
     }
@@ -172,7 +172,7 @@ impl Channel {
             }
         };
         if matches!(self, Self::Up(..)) {
-            self.start_handshake(guard);
+            self.start_handshake(guard, Some(flow));
         }
         if let Self::Handshaking(handshake, origin) = self {
             self = Self::Secured(handshake.await.map(Box::new), origin);
@@ -181,8 +181,7 @@ impl Channel {
             return Err(Fault::Broken(Text::from("connection lost")));
         };
         let stream = done.map_err(|error| Fault::Handshake(Text::clean(error.to_string())))?;
-        let resumed = guard.resumed.as_deref();
-        match guard.tls.belongs(stream.get_ref().1, guard.binding, resumed, origin) {
+        match guard.tls.belongs(stream.get_ref().1, &guard.kin, origin) {
             Belongs::Here => Ok(DataStream::Tls(stream)),
             Belongs::Elsewhere => {
                 refuse(stream, flow);

@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
-use crate::data::{Channel, Go, Guard};
+use crate::data::{Channel, Flow, Go, Guard};
 use crate::observe::{Incident, Who};
 use crate::server::Shared;
 use crate::server::limits::Seat;
-use crate::tls::Binding;
+use crate::tls::{Binding, Kin};
 
 mod control;
 mod execute;
@@ -159,11 +159,16 @@ impl Driver {
             Protection::Private => self.guard.as_ref(),
             Protection::Clear => None,
         };
+        let flow = match &self.ready {
+            Ready::Nothing => None,
+            Ready::Download(_) => Some(Flow::Out),
+            Ready::Upload(_) => Some(Flow::In),
+        };
         tokio::select! {
             biased;
             turn = self.control.turn(wanted) => Happening::Turned(turn),
             done = finish(&mut self.job) => Happening::Done(done),
-            () = self.channel.advance(guard) => Happening::Advanced,
+            () = self.channel.advance(guard, flow) => Happening::Advanced,
             () = until(self.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
             () = until(stuck) => Happening::Turned(Turn::Lost),
@@ -263,8 +268,8 @@ impl Driver {
         let handshake = self.shared.options.handshake;
         match self.control.secure(&tls, self.binding, handshake).await {
             Ok(facts) => {
-                let resumed = self.control.resumed_binding();
-                self.guard = Some(Guard { tls, binding: self.binding, resumed, handshake });
+                let kin = Kin { own: self.binding, resumed: self.control.resumed_binding() };
+                self.guard = Some(Guard { tls, kin, handshake });
                 self.handle(Event::Secured(facts)).await;
             }
             Err(why) => {

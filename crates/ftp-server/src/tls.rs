@@ -1,10 +1,11 @@
 //! TLS for both kinds of connection.
 //!
 //! The crypto provider is a value that the application passes. Tickets are stateless and reusable, because a
-//! client resumes one control session for many data connections; none are sent on data connections, because a
-//! client that only writes would never read them, its kernel would answer the close with RST, and the end of the
-//! upload would be lost. Each ticket carries the random id of its control connection, so that a resumed data
-//! connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has no room for it). ALPN is `ftp` for clients
+//! client resumes one control session for many data connections. Clients that use each ticket once (RFC 8446 §C.4) get a
+//! new one with every download; none are sent on uploads, because a client that only writes would never read them, its
+//! kernel would answer the close with RST, and the end of the upload would be lost. Each ticket carries the random id of its
+//! control connection, so that a resumed data connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has
+//! no room for it); one from a data connection that did not show it says so, and proves no more than it did. ALPN is `ftp` for clients
 //! that offer any (ALPACA). The server chooses the cipher suite, in the order of its provider, because every data connection
 //! pays for it; a client that puts ChaCha20 first has no AES in hardware, and gets it. Not here: where certificates come from.
 
@@ -58,6 +59,50 @@ impl Binding {
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }
+
+    /// What stands in a ticket that a data connection got which had shown nothing.
+    fn unproved(self) -> Vec<u8> {
+        [&self.0[..], b"?"].concat()
+    }
+}
+
+/// The TLS sessions that belong to a control connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Kin {
+    /// What its tickets carry.
+    pub(crate) own: Binding,
+    /// What it was itself resumed from.
+    pub(crate) resumed: Option<Vec<u8>>,
+}
+
+/// What a data connection shows by the session that it resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// That it belongs to its control connection.
+    Kinship,
+    /// Nothing, but nothing foreign either.
+    Nothing,
+    /// That it belongs elsewhere; or a full handshake.
+    Other,
+}
+
+impl Kin {
+    fn shown_by(&self, data: &ServerConnection) -> Shown {
+        match data.received_resumption_data() {
+            Some(shown) if shown == self.own.0 || Some(shown) == self.resumed.as_deref() => Shown::Kinship,
+            Some(shown) if shown == self.own.unproved() => Shown::Nothing,
+            _ => Shown::Other,
+        }
+    }
+}
+
+/// Whether a data connection gets a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tickets {
+    /// One, for the one that it used: its client reads all there is.
+    One,
+    /// None: its client might not read it.
+    None,
 }
 
 /// One configuration with the cipher suites in two orders.
@@ -118,11 +163,13 @@ fn has_aes() -> bool {
     return false;
 }
 
-/// The configurations of both kinds of connection.
+/// The configurations of all kinds of connection.
 #[derive(Debug, Clone)]
-struct Pair {
+struct Configs {
     control: Config,
     data: Config,
+    /// Data connections whose client reads.
+    download: Config,
 }
 
 /// A certificate chain, leaf first, and its key.
@@ -148,7 +195,7 @@ impl ResolvesServerCert for Certificates {
 pub struct Tls {
     provider: Arc<CryptoProvider>,
     ticketer: Arc<dyn ProducesTickets>,
-    current: RwLock<Pair>,
+    current: RwLock<Configs>,
     data_session: DataSession,
 }
 
@@ -173,7 +220,7 @@ impl Tls {
         data_session: DataSession,
     ) -> Result<Self, TlsError> {
         let ticketer = rustls::crypto::ring::Ticketer::new()?;
-        let current = RwLock::new(pair(&provider, &ticketer, (chain, key), Vec::new())?);
+        let current = RwLock::new(configs(&provider, &ticketer, (chain, key), Vec::new())?);
         Ok(Self { provider, ticketer, current, data_session })
     }
 
@@ -194,12 +241,12 @@ impl Tls {
     /// # Errors
     /// [`TlsError::Certificate`] if one cannot be used; the old ones stay.
     pub fn replace(&self, identity: Identity, hosts: Vec<(String, Identity)>) -> Result<(), TlsError> {
-        let fresh = pair(&self.provider, &self.ticketer, identity, hosts)?;
+        let fresh = configs(&self.provider, &self.ticketer, identity, hosts)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
 
-    fn current(&self) -> Pair {
+    fn current(&self) -> Configs {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -221,49 +268,50 @@ impl Tls {
     pub(crate) async fn data(
         self: Arc<Self>,
         stream: TcpStream,
+        kin: Kin,
+        tickets: Tickets,
         within: Duration,
     ) -> io::Result<TlsStream<TcpStream>> {
-        in_time(within, shake(self.current().data, stream, |_| {})).await
+        let current = self.current();
+        let config = if tickets == Tickets::One { current.download } else { current.data };
+        // The hello has been answered by then, so it is known what was resumed; tickets come at the end of the handshake.
+        let prepare = |connection: &mut ServerConnection| match kin.shown_by(connection) {
+            Shown::Kinship => connection.set_resumption_data(&kin.own.0),
+            Shown::Nothing | Shown::Other => connection.set_resumption_data(&kin.own.unproved()),
+        };
+        in_time(within, shake(config, stream, prepare)).await
     }
 
-    /// Whether a data connection may serve a control connection: `own` is its binding, `resumed` the one that it
-    /// was itself resumed from.
+    /// Whether a data connection may serve a control connection.
     ///
     /// One from another address than was expected has to prove it, whatever is demanded of others.
-    pub(crate) fn belongs(
-        &self,
-        data: &ServerConnection,
-        own: Binding,
-        resumed: Option<&[u8]>,
-        origin: Origin,
-    ) -> Belongs {
-        let shown = data.received_resumption_data();
-        let shows = if shown.is_some() && (shown == Some(&own.0) || shown == resumed) {
-            Belongs::Here
-        } else {
-            Belongs::Elsewhere
-        };
-        let verdict = self.judge(data, shows);
+    pub(crate) fn belongs(&self, data: &ServerConnection, kin: &Kin, origin: Origin) -> Belongs {
+        let shown = kin.shown_by(data);
+        let verdict = self.judge(data, shown);
         if verdict == Belongs::Elsewhere && self.data_session == DataSession::Observe {
             tracing::info!("a data connection does not resume its control session; observed only");
         }
         match (origin, self.data_session) {
-            (Origin::Elsewhere, _) if shows == Belongs::Elsewhere => Belongs::Elsewhere,
+            (Origin::Elsewhere, _) if shown != Shown::Kinship => Belongs::Elsewhere,
             (_, DataSession::Off | DataSession::Observe) => Belongs::Here,
             (_, DataSession::Prefer | DataSession::Require) => verdict,
         }
     }
 
-    /// The verdict on a data connection whose ticket `shows` where it belongs.
-    fn judge(&self, data: &ServerConnection, shows: Belongs) -> Belongs {
+    /// The verdict on a data connection that showed this.
+    fn judge(&self, data: &ServerConnection, shown: Shown) -> Belongs {
         let is_tls12 = data.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        match (self.data_session, data.handshake_kind()) {
+        match (self.data_session, data.handshake_kind(), shown) {
             // rustls carries no binding in TLS 1.2: all that is known is that the client holds a session of ours.
-            (_, Some(HandshakeKind::Resumed)) if is_tls12 => Belongs::Here,
-            (DataSession::Prefer, Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest)) => {
-                Belongs::Here
-            }
-            _ => shows,
+            (_, Some(HandshakeKind::Resumed), _) if is_tls12 => Belongs::Here,
+            (_, _, Shown::Kinship) => Belongs::Here,
+            (
+                DataSession::Prefer,
+                Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest),
+                _,
+            )
+            | (DataSession::Prefer, _, Shown::Nothing) => Belongs::Here,
+            _ => Belongs::Elsewhere,
         }
     }
 }
@@ -298,12 +346,12 @@ async fn in_time<T>(within: Duration, handshake: impl Future<Output = io::Result
     tokio::time::timeout(within, handshake).await.map_err(late)?
 }
 
-fn pair(
+fn configs(
     provider: &Arc<CryptoProvider>,
     ticketer: &Arc<dyn ProducesTickets>,
     (chain, key): Identity,
     hosts: Vec<(String, Identity)>,
-) -> Result<Pair, TlsError> {
+) -> Result<Configs, TlsError> {
     let certified = |chain, key| CertifiedKey::from_der(chain, key, provider).map(Arc::new);
     let mut certificates = Certificates { hosts: HashMap::new(), other: certified(chain, key)? };
     for (name, (chain, key)) in hosts {
@@ -318,7 +366,9 @@ fn pair(
     let mut data = control.clone();
     data.send_tls13_tickets = 0;
     data.alpn_protocols = vec![b"ftp".to_vec(), b"ftp-data".to_vec()];
-    Ok(Pair { control: Config::new(control), data: Config::new(data) })
+    let mut download = data.clone();
+    download.send_tls13_tickets = 1;
+    Ok(Configs { control: Config::new(control), data: Config::new(data), download: Config::new(download) })
 }
 
 /// What the session may know of a control connection's TLS.

@@ -316,12 +316,34 @@ async fn tickets_of_other_sessions_are_refused() {
         let remembered = Arc::clone(&client.tls);
         client.tls = trust();
         assert_eq!(client.download("RETR file").await.1, fresh, "{mode:?}: a full handshake");
+        assert_eq!(
+            client.download("RETR file").await.1,
+            fresh,
+            "{mode:?}: its ticket proves no more than it did"
+        );
         mallory.tls = remembered;
         assert_eq!(
             mallory.download("RETR file").await.1,
             foreign,
             "{mode:?}: the session of another connection"
         );
+    }
+}
+
+/// Clients that keep to RFC 8446 §C.4 use each ticket once: with a new one in every download they never run out.
+#[tokio::test]
+async fn a_client_that_uses_tickets_once_resumes_for_every_download() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "resumed").unwrap();
+    let (chain, key) = certificate();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = Tls::new(provider, chain, key, DataSession::Require).unwrap();
+    let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
+    let mut client = Client::login(&server, Profile::Explicit).await;
+    for _ in 0..12 {
+        let (data, code, text) = client.download("RETR file").await;
+        assert_eq!((data.as_slice(), code), (&b"resumed"[..], 226), "{text}");
+        assert_eq!(client.download("MLSD").await.1, 226);
     }
 }
 

@@ -173,10 +173,12 @@ async fn pump<S: AsyncWrite + Unpin>(
         sent?;
         count.file += piece.len() as u64;
         count.wire += octets.len() as u64;
-        // A client that takes everything at once must not keep the other sessions of this thread waiting.
-        tokio::task::yield_now().await;
         piece.clear();
         spare = std::mem::replace(&mut piece, next.map_err(Fault::Storage)?);
+        if !piece.is_empty() {
+            // A client that takes everything at once must not keep the other sessions of this thread waiting.
+            tokio::task::yield_now().await;
+        }
     }
     if let Some(encoder) = &mut encoder {
         wire.clear();

@@ -44,15 +44,17 @@ impl Source for LocalSource {
 
     async fn read(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         let wanted = self.left.min(buffer.capacity() as u64);
+        if wanted == 0 {
+            return Ok(buffer);
+        }
         let (file, offset) = (Arc::clone(&self.file), self.offset);
         let reading = move || {
             rustix::io::pread(&*file, spare_capacity(&mut buffer), offset).map_err(refusal)?;
             buffer.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
             Ok(buffer)
         };
-        let buffer =
-            if is_warm(&self.file, offset, wanted.max(1)) { reading()? } else { blocking(reading).await? };
-        if buffer.is_empty() && wanted > 0 {
+        let buffer = if is_warm(&self.file, offset, wanted) { reading()? } else { blocking(reading).await? };
+        if buffer.is_empty() {
             return Err(StorageError::Io("the file became shorter while it was sent".into()));
         }
         self.offset += buffer.len() as u64;
