@@ -19,7 +19,7 @@ use rows::{ROWS, Row};
 use servers::Running;
 
 /// Who can be measured besides this server.
-const PEERS: [&str; 4] = ["vsftpd", "proftpd", "pure-ftpd", "pyftpdlib"];
+const PEERS: [&str; 5] = ["vsftpd", "proftpd", "pure-ftpd", "pyftpdlib", "unftp"];
 /// Where the tables go.
 const FILE: &str = "crates/ftp-conformance/BENCHMARKS.md";
 
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// A few rows for a moment, without peers; nothing is written
     #[arg(long)]
     quick: bool,
-    /// Beside whom
+    /// Beside whom; unftp is built first, which takes a few minutes
     #[arg(long, value_delimiter = ',', value_parser = PEERS, default_value = "vsftpd,proftpd,pure-ftpd,pyftpdlib")]
     peers: Vec<String>,
     /// Only rows of these cases; the tables are printed and not written
@@ -205,6 +205,9 @@ pub(crate) fn bench(args: &Args) -> Result<(), String> {
     let args = if args.quick { &quick } else { args };
     if !args.peers.is_empty() {
         peers::fetch()?;
+    }
+    if args.peers.iter().any(|peer| peer == "unftp") {
+        peers::build_unftp()?;
     }
     let wanted = |row: &Row| {
         if args.quick {

@@ -1,4 +1,4 @@
-//! The peers: fetched from Debian and PyPI, unpacked below `target`, so that nothing of this machine changes.
+//! The peers: fetched from Debian, PyPI and the Rust registry, unpacked below `target`, so that nothing of this machine changes.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -23,6 +23,10 @@ const PACKAGES: [&str; 12] = [
 ];
 /// The Python server, and what it needs for TLS.
 const MODULES: [&str; 2] = ["pyftpdlib==2.2.0", "pyopenssl"];
+
+/// The Rust server; its features for clouds would take minutes more.
+const UNFTP: [&str; 6] =
+    ["unftp", "--version=0.16.0", "--locked", "--no-default-features", "--features=auth_jsonfile", "--quiet"];
 
 /// Where the peers are.
 fn folder() -> PathBuf {
@@ -52,11 +56,22 @@ pub(crate) fn fetch() -> Result<(), String> {
     Ok(())
 }
 
+/// Builds the Rust peer, which takes a few minutes, if it is not there yet.
+pub(crate) fn build_unftp() -> Result<(), String> {
+    let folder = folder().join("rust");
+    if folder.join("bin/unftp").is_file() {
+        return Ok(());
+    }
+    println!("building unftp");
+    let mut install = command("cargo", &["install"]);
+    run(install.args(UNFTP).arg("--root").arg(&folder).arg("--target-dir").arg(folder.join("build")))
+}
+
 /// A command that finds the peers.
 pub(crate) fn with_peers(mut command: Command) -> Command {
     let folder = folder();
     let system = folder.join("root/usr");
-    let mut paths = vec![system.join("sbin"), system.join("bin")];
+    let mut paths = vec![system.join("sbin"), system.join("bin"), folder.join("rust/bin")];
     paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let libraries = [system.join("lib/x86_64-linux-gnu"), folder.join("root/lib/x86_64-linux-gnu")];
     // Neither can fail: no path here holds a colon.

@@ -90,6 +90,7 @@ pub(crate) fn version(server: &str) -> String {
         "vsftpd" => ask("sh", &["-c", "vsftpd -v 0>&1"]),
         "proftpd" => ask("proftpd", &["-v"]),
         "pure-ftpd" => ask("pure-ftpd", &["--help"]),
+        "unftp" => ask("unftp", &["--version"]),
         _ => ask("python3", &["-c", "import pyftpdlib; print('pyftpdlib', pyftpdlib.__ver__)"]),
     }
 }

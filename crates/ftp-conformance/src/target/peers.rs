@@ -1,7 +1,7 @@
-//! Other servers, started with a configuration written for the suite: vsftpd, ProFTPD, Pure-FTPd, pyftpdlib.
+//! Other servers, started with a configuration written for the suite: vsftpd, ProFTPD, Pure-FTPd, pyftpdlib, unFTP.
 //!
 //! Their programs are looked for in PATH. The C servers want to be root, because they give the files of each account to
-//! a user of the system; as root, all four serve files as `nobody`. They run in a process namespace of their own that
+//! a user of the system; as root, all but unFTP serve files as `nobody`. They run in a process namespace of their own that
 //! ends with the value, so that no session outlives it.
 
 use std::fs;
@@ -28,11 +28,13 @@ pub enum Product {
     PureFtpd,
     /// pyftpdlib, an event loop in Python.
     Pyftpdlib,
+    /// unFTP, on tokio.
+    Unftp,
 }
 
 impl Product {
     /// Every peer.
-    pub const ALL: [Product; 4] = [Self::Vsftpd, Self::Proftpd, Self::PureFtpd, Self::Pyftpdlib];
+    pub const ALL: [Product; 5] = [Self::Vsftpd, Self::Proftpd, Self::PureFtpd, Self::Pyftpdlib, Self::Unftp];
 
     /// Its name on the command line.
     #[must_use]
@@ -42,6 +44,7 @@ impl Product {
             Self::Proftpd => "proftpd",
             Self::PureFtpd => "pure-ftpd",
             Self::Pyftpdlib => "pyftpdlib",
+            Self::Unftp => "unftp",
         }
     }
 }
@@ -57,7 +60,9 @@ impl std::str::FromStr for Product {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|product| product.name() == text);
-        found.ok_or_else(|| format!("{text:?} is no peer: expected vsftpd, proftpd, pure-ftpd or pyftpdlib"))
+        found.ok_or_else(|| {
+            format!("{text:?} is no peer: expected vsftpd, proftpd, pure-ftpd, pyftpdlib or unftp")
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use ftp_conformance::target::{Account, Product, Remote, Target};
 pub(crate) struct Args {
     /// Beginnings of ids; all cases without one
     prefixes: Vec<String>,
-    /// `builtin`, ftp://HOST:PORT, or process:NAME with a peer's name (vsftpd, proftpd, pure-ftpd, pyftpdlib)
+    /// `builtin`, ftp://HOST:PORT, or process:NAME with a peer's name (vsftpd, proftpd, pure-ftpd, pyftpdlib, unftp)
     #[arg(long, default_value = "builtin")]
     target: String,
     /// The user, for a target at an address

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PeerArgs {
-    /// vsftpd, proftpd, pure-ftpd or pyftpdlib
+    /// vsftpd, proftpd, pure-ftpd, pyftpdlib or unftp
     product: Product,
     /// Plain FTP and explicit FTPS
     #[arg(long)]

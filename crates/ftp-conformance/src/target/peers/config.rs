@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::target::peers::{Listener, NOBODY, Patience, Product, Site, Start, find, is_root};
 
 /// The commands that start `product` at `listeners`: one for all, or one each.
@@ -16,6 +18,7 @@ pub(super) fn scripts(
         Product::Proftpd => proftpd(site, listeners),
         Product::PureFtpd => pure_ftpd(site, listeners),
         Product::Pyftpdlib => pyftpdlib(site, listeners),
+        Product::Unftp => unftp(site, listeners),
     }
 }
 
@@ -221,4 +224,32 @@ fn pyftpdlib(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, Str
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(site.path("tls.pem"), open).map_err(|error| error.to_string())?;
     Ok(vec![format!("{} {}", python.display(), site.shown("server.py"))])
+}
+
+fn unftp(site: &Site<'_>, listeners: &[Listener]) -> Result<Vec<String>, String> {
+    let program = find("unftp")?;
+    let known: Vec<_> = site
+        .accounts
+        .iter()
+        .map(
+            |account| json!({ "username": account.user, "password": account.password, "root": account.user }),
+        )
+        .collect();
+    site.write("users.json", &json!(known).to_string())?;
+    let announce = site.announced.map_or_else(|| "from-connection".to_owned(), |address| address.to_string());
+    let required = if site.is_strict() { "all" } else { "none" };
+    let script = |listener: &Listener| {
+        format!(
+            "{} --bind-address {} --bind-address-http 127.0.0.1:0 --root-dir {folder} --auth-type json \
+             --auth-json-path {users} --usr-json-path {users} --passive-ports 40000-50000 --passive-host {announce} \
+             --ftps-certs-file {pem} --ftps-key-file {pem} --ftps-required-on-control-channel {required} \
+             --ftps-required-on-data-channel {required}",
+            program.display(),
+            listener.address,
+            folder = site.folder.display(),
+            users = site.shown("users.json"),
+            pem = site.shown("tls.pem"),
+        )
+    };
+    Ok(listeners.iter().map(script).collect())
 }
