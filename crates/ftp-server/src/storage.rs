@@ -19,6 +19,7 @@ pub use ftp_proto::session::{Abilities, Create, Left, Refusal as StorageError};
 
 pub(crate) mod cache;
 mod confine;
+mod in_place;
 mod local;
 mod memory;
 mod publish;

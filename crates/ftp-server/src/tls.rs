@@ -59,12 +59,10 @@ impl Binding {
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }
-
-    /// What stands in a ticket that a data connection got which had shown nothing.
-    fn unproved(self) -> Vec<u8> {
-        [&self.0[..], b"?"].concat()
-    }
 }
+
+/// What stands in the ticket of a data connection that had shown nothing: it shows nothing either, in whatever session.
+const UNPROVED: &[u8] = b"?";
 
 /// The TLS sessions that belong to a control connection.
 #[derive(Debug, Clone)]
@@ -89,8 +87,9 @@ enum Shown {
 impl Kin {
     fn shown_by(&self, data: &ServerConnection) -> Shown {
         match data.received_resumption_data() {
+            // Also where the control connection was resumed from such a ticket.
+            Some(UNPROVED) => Shown::Nothing,
             Some(shown) if shown == self.own.0 || Some(shown) == self.resumed.as_deref() => Shown::Kinship,
-            Some(shown) if shown == self.own.unproved() => Shown::Nothing,
             _ => Shown::Other,
         }
     }
@@ -148,7 +147,7 @@ pub fn ring_provider() -> CryptoProvider {
             }
         }
         suite if suite.as_str().is_some_and(|name| name.contains("AES_128")) => 1,
-        _ => 3,
+        _ => 2,
     });
     provider
 }
@@ -275,9 +274,10 @@ impl Tls {
         let current = self.current();
         let config = if tickets == Tickets::One { current.download } else { current.data };
         // The hello has been answered by then, so it is known what was resumed; tickets come at the end of the handshake.
+        // After a HelloRetryRequest it is not known yet: such a connection counts as one that showed nothing.
         let prepare = |connection: &mut ServerConnection| match kin.shown_by(connection) {
             Shown::Kinship => connection.set_resumption_data(&kin.own.0),
-            Shown::Nothing | Shown::Other => connection.set_resumption_data(&kin.own.unproved()),
+            Shown::Nothing | Shown::Other => connection.set_resumption_data(UNPROVED),
         };
         in_time(within, shake(config, stream, prepare)).await
     }

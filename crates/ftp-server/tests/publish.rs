@@ -11,6 +11,7 @@
 mod client;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -374,4 +375,38 @@ async fn modes_are_kept_and_read_only_files_stay() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
     assert_eq!(client.upload("STOR old", b"newer").await.0, 553);
     assert_eq!(std::fs::read(&path).unwrap(), b"new");
+}
+
+/// The client takes its time between the command and the first octet: what happens to the target meanwhile is respected.
+#[tokio::test]
+async fn a_target_that_changes_after_the_command_is_not_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("shorter"), "0123456789").unwrap();
+    std::fs::write(at("closed"), "old").unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    let change = |name: &str| match name {
+        "made" => std::fs::write(at(name), "of somebody else").unwrap(),
+        "shorter" => std::fs::write(at(name), "01").unwrap(),
+        _ => std::fs::set_permissions(at(name), PermissionsExt::from_mode(0o600)).unwrap(),
+    };
+    for (before, command, code, left) in [
+        ("NOOP", "APPE made", 550, "of somebody else"),
+        ("REST 5", "STOR shorter", 554, "01"),
+        ("NOOP", "STOR closed", 226, "new"),
+    ] {
+        let mut stream = client.open().await;
+        client.command(before).await;
+        assert_eq!(client.command(command).await.0, 150);
+        let name = command.split(' ').nth(1).unwrap();
+        change(name);
+        stream.write_all(b"new").await.unwrap();
+        drop(stream);
+        let (said, text) = client.reply().await;
+        assert_eq!(said, code, "{command}: {text}");
+        assert_eq!(std::fs::read_to_string(at(name)).unwrap(), left, "{command}");
+    }
+    let mode = std::fs::metadata(at("closed")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the mode of the target at the end");
 }

@@ -321,6 +321,9 @@ async fn tickets_of_other_sessions_are_refused() {
             fresh,
             "{mode:?}: its ticket proves no more than it did"
         );
+        let mut later = Client::login(&server, Profile::Explicit).await;
+        later.tls = Arc::clone(&client.tls);
+        assert_eq!(later.download("RETR file").await.1, fresh, "{mode:?}: nor in another session");
         mallory.tls = remembered;
         assert_eq!(
             mallory.download("RETR file").await.1,

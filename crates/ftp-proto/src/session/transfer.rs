@@ -6,8 +6,8 @@
 //!                └──────> Idle <──────┘                       └──> Aborting ──ended──> Idle   426, 226
 //! ```
 //!
-//! The target of an upload is touched last: it is checked without being opened, and nothing is created before the
-//! data connection stands. Exactly one final reply ends each command.
+//! The target of an upload is touched last: it is checked before the data connection stands, and nothing is created or
+//! changed before octets come. Exactly one final reply ends each command.
 
 use std::net::SocketAddr;
 use std::time::Instant;

@@ -89,6 +89,8 @@ async fn pump<S: AsyncRead + Unpin>(
                 (piece, then) = match at_once(&mut writing).await {
                     // One buffer, which is still in the processor's cache, will do.
                     Poll::Ready(written) => {
+                        // A client that sends as fast as this is done must not keep the other sessions waiting.
+                        tokio::task::yield_now().await;
                         fill(stream, roomy(written.map_err(Fault::Storage)?, room), stop).await
                     }
                     Poll::Pending => {

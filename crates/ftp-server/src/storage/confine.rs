@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ftp_proto::value::path::{PathError, VPath};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
@@ -135,8 +135,8 @@ impl Root {
             return None;
         }
         let dir = self.open_at_hand(&path.parent(), OFlags::PATH | OFlags::DIRECTORY)?.ok()?;
-        let old = match self.stat_at_hand(&dir, path)? {
-            Ok(stat) => Some(stat),
+        let old = match self.open_at_hand(path, OFlags::PATH | OFlags::NOFOLLOW)? {
+            Ok(fd) => Some(rustix::fs::fstat(fd).ok()?),
             Err(StorageError::NotFound) => None,
             Err(_) => return None,
         };
@@ -145,17 +145,6 @@ impl Root {
             return None;
         }
         Some((Place { dir, name: path.name().to_vec(), medium: self.medium }, old))
-    }
-
-    /// What has the last name of `path`, in `dir`; a link is the thing itself.
-    fn stat_at_hand(&self, dir: &OwnedFd, path: &VPath) -> Option<Result<Stat, StorageError>> {
-        if self.medium == Medium::Memory {
-            let name = OsStr::from_bytes(path.name());
-            let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
-            return (!is_staging(path.name())).then(|| stat.map_err(refusal));
-        }
-        let opened = self.open_at_hand(path, OFlags::PATH | OFlags::NOFOLLOW)?;
-        Some(opened.and_then(|fd| rustix::fs::fstat(fd).map_err(refusal)))
     }
 
     /// The directory that really holds the last name of `path`, held open, and that name.

@@ -115,6 +115,22 @@ impl MemoryStorage {
             Err(error) => Err(error),
         }
     }
+
+    /// What a write begins with, and where in it.
+    fn begun(&self, path: &VPath, how: Create) -> Result<(Vec<u8>, usize), StorageError> {
+        let old = self.writable(path)?.map_or_else(Vec::new, |data| data.to_vec());
+        match how {
+            Create::Replace | Create::Unique => Ok((Vec::new(), 0)),
+            Create::Append => {
+                let end = old.len();
+                Ok((old, end))
+            }
+            Create::At(offset) => {
+                let at = usize::try_from(offset).ok().filter(|at| *at <= old.len());
+                Ok((old, at.ok_or(StorageError::BeyondEnd)?))
+            }
+        }
+    }
 }
 
 /// Whether `path` lies beneath the directory `dir`.
@@ -155,16 +171,8 @@ impl Storage for MemoryStorage {
             }
             _ => file.clone(),
         };
-        let old = self.writable(&path)?.map_or_else(Vec::new, |data| data.to_vec());
-        let (data, at) = match how {
-            Create::Replace | Create::Unique => (Vec::new(), 0),
-            Create::Append => (old.clone(), old.len()),
-            Create::At(offset) => {
-                let at = usize::try_from(offset).ok().filter(|at| *at <= old.len());
-                (old, at.ok_or(StorageError::BeyondEnd)?)
-            }
-        };
-        let sink = MemorySink { storage: self.clone(), path: path.clone(), data, at };
+        self.begun(&path, how)?;
+        let sink = MemorySink { storage: self.clone(), path: path.clone(), how, begun: None };
         Ok((path, Box::new(sink)))
     }
 
@@ -290,29 +298,43 @@ impl Source for MemorySource {
 struct MemorySink {
     storage: MemoryStorage,
     path: VPath,
-    data: Vec<u8>,
-    at: usize,
+    how: Create,
+    /// From the first octets on.
+    begun: Option<(Vec<u8>, usize)>,
+}
+
+impl MemorySink {
+    /// Takes octets; everything that there is then.
+    fn take(&mut self, data: &[u8]) -> Result<&mut Vec<u8>, StorageError> {
+        let begun = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.storage.begun(&self.path, self.how)?,
+        };
+        let (all, at) = self.begun.insert(begun);
+        let end = *at + data.len();
+        if all.len() < end {
+            all.resize(end, 0);
+        }
+        if let Some(place) = all.get_mut(*at..end) {
+            place.copy_from_slice(data);
+        }
+        *at = end;
+        Ok(all)
+    }
 }
 
 #[async_trait]
 impl Sink for MemorySink {
     async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let end = self.at + data.len();
-        if self.data.len() < end {
-            self.data.resize(end, 0);
-        }
-        if let Some(place) = self.data.get_mut(self.at..end) {
-            place.copy_from_slice(&data);
-        }
-        self.at = end;
+        self.take(&data)?;
         data.clear();
         Ok(data)
     }
 
     async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
-        self.write(last).await?;
+        let data = std::mem::take(self.take(&last)?);
         self.storage.writable(&self.path)?;
-        self.storage.lock().insert(self.path.as_bytes().to_vec(), Node::new(Some(self.data)));
+        self.storage.lock().insert(self.path.as_bytes().to_vec(), Node::new(Some(data)));
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 //! ```text
 //! Planned ──first octets, or commit──> Staged ──write──> Staged ──commit──> durable ──> linked or renamed over the target
 //!    └── abandon ──> nothing, or a partial under a name that was free
-//! InPlace ──write──> the file grows ──commit──> durable
 //! ```
 //!
 //! Staging uses a file without a name (`O_TMPFILE`): whatever kills the process, nothing is left. Where the file
@@ -17,11 +16,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::cache::Medium;
@@ -74,8 +72,10 @@ pub(super) struct Terms {
 pub(super) enum Naming {
     /// It takes the name from whatever has it.
     Replace,
-    /// It must not: STOU.
+    /// It must still be free, as it was: APPE, and REST 0 and STOR, to nothing. A broken one may keep it.
     Fresh,
+    /// It must be free: STOU, whose names nobody knows before the end.
+    Unique,
 }
 
 /// A file that has no name yet, or a hidden one.
@@ -149,7 +149,7 @@ impl Staged {
 
     /// Makes the file visible under its name in one step.
     fn publish(&mut self) -> Result<(), StorageError> {
-        let fresh = self.naming == Naming::Fresh;
+        let fresh = self.naming != Naming::Replace;
         if self.hidden.is_none() {
             if self.old.is_none() || fresh {
                 match self.link(&self.place.name) {
@@ -175,6 +175,11 @@ impl Staged {
     }
 
     fn finish(mut self) -> Result<(), StorageError> {
+        // The client took its time: what has the name may be another file by now, or have another mode.
+        let name = OsStr::from_bytes(&self.place.name);
+        self.old = rustix::fs::statat(&self.place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
+            .ok()
+            .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         self.inherit()?;
         make_durable(&self.file, self.terms.durability)?;
         // A directory that cannot be synced is found out before anything is visible.
@@ -188,7 +193,7 @@ impl Staged {
         // What is on the disk counts, not what was asked to be written.
         let size = self.file.metadata().map_or(0, |metadata| metadata.len());
         let keep = self.terms.keep_partial == KeepPartial::NewOnly && self.old.is_none() && size > 0;
-        if keep && self.naming == Naming::Replace {
+        if keep && self.naming != Naming::Unique {
             self.naming = Naming::Fresh;
             if make_durable(&self.file, self.terms.durability).and_then(|()| self.publish()).is_ok() {
                 return Left::Partial(size);
@@ -207,7 +212,7 @@ impl Drop for Staged {
     }
 }
 
-fn make_durable(file: &File, durability: Durability) -> Result<(), StorageError> {
+pub(super) fn make_durable(file: &File, durability: Durability) -> Result<(), StorageError> {
     match durability {
         Durability::None => Ok(()),
         Durability::Data => file.sync_data().map_err(|error| io_refusal(&error)),
@@ -300,98 +305,6 @@ impl Sink for Upload {
         match *self {
             Self::Staged(staged) => blocking(move || Ok(staged.give_up())).await.unwrap_or(Left::Nothing),
             Self::Planned(_) | Self::Away => Left::Nothing,
-        }
-    }
-}
-
-/// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.
-#[derive(Debug)]
-pub(super) struct InPlace {
-    place: Arc<Place>,
-    /// Opened at the first octet.
-    file: Option<Arc<File>>,
-    opening: Opening,
-    offset: u64,
-    written: u64,
-    durability: Durability,
-}
-
-/// What opening an in-place target does to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opening {
-    /// Its octets stay.
-    Keep,
-    /// They stay, and the kernel puts new ones behind them: two who append at once lose nothing.
-    Append,
-    /// They go, with the first octet of the new ones.
-    Truncate,
-}
-
-impl InPlace {
-    pub(super) fn new(place: Place, offset: u64, opening: Opening, durability: Durability) -> Self {
-        Self { place: Arc::new(place), file: None, opening, offset, written: 0, durability }
-    }
-
-    fn open(place: &Place, opening: Opening) -> Result<Arc<File>, StorageError> {
-        let mut flags =
-            OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match opening {
-            Opening::Keep => {}
-            Opening::Append => flags |= OFlags::APPEND,
-            Opening::Truncate => flags |= OFlags::TRUNC,
-        }
-        let mode = Mode::from_raw_mode(0o666);
-        let fd =
-            rustix::fs::openat(&place.dir, OsStr::from_bytes(&place.name), flags, mode).map_err(refusal)?;
-        Ok(Arc::new(File::from(fd)))
-    }
-}
-
-#[async_trait]
-impl Sink for InPlace {
-    async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => {
-                let (place, opening) = (Arc::clone(&self.place), self.opening);
-                let file = blocking(move || Self::open(&place, opening)).await?;
-                self.file = Some(Arc::clone(&file));
-                file
-            }
-        };
-        let (count, at) = (data.len() as u64, self.offset + self.written);
-        let data = blocking(move || {
-            file.write_all_at(&data, at).map_err(|error| io_refusal(&error))?;
-            data.clear();
-            Ok(data)
-        })
-        .await?;
-        self.written += count;
-        Ok(data)
-    }
-
-    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
-        blocking(move || {
-            let file = match &self.file {
-                Some(file) => Arc::clone(file),
-                None => Self::open(&self.place, self.opening)?,
-            };
-            file.write_all_at(&last, self.offset + self.written).map_err(|error| io_refusal(&error))?;
-            make_durable(&file, self.durability)
-        })
-        .await
-    }
-
-    async fn abandon(self: Box<Self>) -> Left {
-        let Some(file) = self.file else { return Left::Nothing };
-        let (durability, written) = (self.durability, self.written);
-        let size = blocking(move || {
-            make_durable(&file, durability)?;
-            file.metadata().map(|metadata| metadata.len()).map_err(|error| io_refusal(&error))
-        });
-        match size.await {
-            Ok(size) if written > 0 => Left::Extended(size),
-            _ => Left::Nothing,
         }
     }
 }

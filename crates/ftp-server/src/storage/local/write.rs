@@ -8,9 +8,10 @@ use rustix::fs::{Access, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::storage::confine::{Last, Place, refusal};
+use crate::storage::in_place::{InPlace, Opening};
 use crate::storage::local::Shared;
 use crate::storage::local::rights::{may, may_change};
-use crate::storage::publish::{InPlace, Naming, Opening, Plan, Terms, Upload};
+use crate::storage::publish::{Naming, Plan, Terms, Upload};
 use crate::storage::{Create, Sink, StorageError};
 
 /// Where an upload goes, and what is there now.
@@ -68,7 +69,11 @@ impl Shared {
         let durability = self.options.durability;
         let terms = Terms { durability, keep_partial: self.options.keep_partial };
         let size = old.as_ref().map_or(0, size_of);
-        let naming = if how == Create::Unique { Naming::Fresh } else { Naming::Replace };
+        let naming = match how {
+            Create::Replace => Naming::Replace,
+            Create::Append | Create::At(_) => Naming::Fresh,
+            Create::Unique => Naming::Unique,
+        };
         Ok(match how {
             Create::Replace if self.is_live(path) => {
                 Box::new(InPlace::new(place, 0, Opening::Truncate, durability))
