@@ -30,7 +30,7 @@ mod kernel;
 pub(crate) mod receive;
 pub(crate) mod send;
 
-/// Octets that an upload gathers at most before they are written; it holds two such buffers.
+/// Octets that an upload gathers at most before they are written; it holds two such buffers at most.
 pub(crate) const BUFFER: usize = 1 << 20;
 
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.
@@ -119,8 +119,8 @@ impl Channel {
 
     /// Takes the next step on its own, if there is one; pending for ever otherwise. Cancel safe.
     ///
-    /// `guard` is given while PROT P is in force, `flow` when it is known.
-    pub(crate) async fn advance(&mut self, guard: Option<&Guard>, flow: Option<Flow>) {
+    /// `guard` is given while PROT P is in force; a handshake that begins here brings `tickets`.
+    pub(crate) async fn advance(&mut self, guard: Option<&Guard>, tickets: Tickets) {
         match (&mut *self, guard) {
             (Self::Reserved(lease), _) => {
                 *self = match lease.accept().await {
@@ -134,7 +134,7 @@ impl Channel {
             (Self::Up(stream, _), Some(guard)) => {
                 // Readiness alone may be spurious: there has to be an octet, or the end. An error shows when it is used.
                 let _peeked = stream.peek(&mut [0]).await;
-                self.start_handshake(guard, flow);
+                self.start_handshake(guard, tickets);
             }
             (Self::Handshaking(handshake, origin), _) => {
                 let (done, origin) = (handshake.await, *origin);
@@ -144,9 +144,8 @@ impl Channel {
         }
     }
 
-    fn start_handshake(&mut self, guard: &Guard, flow: Option<Flow>) {
+    fn start_handshake(&mut self, guard: &Guard, tickets: Tickets) {
         if let Self::Up(stream, origin) = std::mem::take(self) {
-            let tickets = if flow == Some(Flow::Out) { Tickets::One } else { Tickets::None };
             let handshake = Arc::clone(&guard.tls).data(stream, guard.kin.clone(), tickets, guard.handshake);
             *self = Self::Handshaking(Box::pin(handshake), origin);
         }
@@ -172,7 +171,7 @@ impl Channel {
             }
         };
         if matches!(self, Self::Up(..)) {
-            self.start_handshake(guard, Some(flow));
+            self.start_handshake(guard, if flow == Flow::Out { Tickets::One } else { Tickets::None });
         }
         if let Self::Handshaking(handshake, origin) = self {
             self = Self::Secured(handshake.await.map(Box::new), origin);

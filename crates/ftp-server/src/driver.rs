@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
-use crate::data::{Channel, Flow, Go, Guard};
+use crate::data::{Channel, Go, Guard};
 use crate::observe::{Incident, Who};
 use crate::server::Shared;
 use crate::server::limits::Seat;
-use crate::tls::{Binding, Kin};
+use crate::tls::{Binding, Kin, Tickets};
 
 mod control;
 mod execute;
@@ -159,16 +159,15 @@ impl Driver {
             Protection::Private => self.guard.as_ref(),
             Protection::Clear => None,
         };
-        let flow = match &self.ready {
-            Ready::Nothing => None,
-            Ready::Download(_) => Some(Flow::Out),
-            Ready::Upload(_) => Some(Flow::In),
+        let tickets = match self.ready {
+            Ready::Download(_) => Tickets::One,
+            Ready::Nothing | Ready::Upload(_) => Tickets::None,
         };
         tokio::select! {
             biased;
             turn = self.control.turn(wanted) => Happening::Turned(turn),
             done = finish(&mut self.job) => Happening::Done(done),
-            () = self.channel.advance(guard, flow) => Happening::Advanced,
+            () = self.channel.advance(guard, tickets) => Happening::Advanced,
             () = until(self.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
             () = until(stuck) => Happening::Turned(Turn::Lost),

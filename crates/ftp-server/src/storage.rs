@@ -89,6 +89,12 @@ pub trait Storage: Send + Sync {
     }
 }
 
+/// A name for STOU in `dir`.
+fn unique(dir: &VPath) -> Result<VPath, StorageError> {
+    let name = format!("upload-{:016x}", rand::random::<u64>());
+    dir.child(name.as_bytes()).map_err(StorageError::Name)
+}
+
 /// The entries of a directory.
 #[async_trait]
 pub trait Entries: Send {

@@ -5,8 +5,9 @@
 //! new one with every download; none are sent on uploads, because a client that only writes would never read them, its
 //! kernel would answer the close with RST, and the end of the upload would be lost. Each ticket carries the random id of its
 //! control connection, so that a resumed data connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has
-//! no room for it); one from a data connection that did not show it says so, and proves no more than it did. ALPN is `ftp` for clients
-//! that offer any (ALPACA). The server chooses the cipher suite, in the order of its provider, because every data connection
+//! no room for it); one from a data connection that did not show it says so, and proves no more than it did.
+//!
+//! ALPN is `ftp` for clients that offer any (ALPACA). The server chooses the cipher suite, in the order of its provider, because every data connection
 //! pays for it; a client that puts ChaCha20 first has no AES in hardware, and gets it. Not here: where certificates come from.
 
 use std::collections::HashMap;

@@ -56,8 +56,8 @@ struct Terms<'a> {
     room: u64,
 }
 
-/// Yields the last octets, which are not written yet. The next piece is read while this one is written, if that takes a while. Only reading is
-/// broken off: a write that has begun ends, so that what is on the disk is known.
+/// Yields the last octets, which are not written yet. The next piece is read while this one is written, if that takes a
+/// while. Only reading is broken off: a write that has begun ends, so that what is on the disk is known.
 async fn pump<S: AsyncRead + Unpin>(
     stream: &mut S,
     sink: &mut Box<dyn Sink>,

@@ -1,4 +1,5 @@
-//! What files lie on, and what the page cache has of a file: whether reading it would wait for a disk, and reading it in where that may wait.
+//! What files lie on, and what the page cache has of a file: whether reading it would wait for a disk, and reading it in
+//! where that may wait.
 
 use std::fs::File;
 use std::io;

@@ -26,7 +26,7 @@ use rustix::io::Errno;
 
 use crate::storage::confine::{Last, Root, io_refusal, refusal};
 use crate::storage::publish::{is_staging, sweep};
-use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError};
+use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError, unique};
 
 mod read;
 mod rights;
@@ -34,7 +34,6 @@ mod write;
 
 use read::{LocalEntries, LocalSource};
 use rights::{may_change, perm};
-use write::unique;
 
 /// When an upload counts as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use ftp_proto::value::facts::{Entry, Facts, Kind, Perm};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
 
-use crate::storage::{Abilities, Create, Entries, Left, Sink, Source, Storage, StorageError};
+use crate::storage::{Abilities, Create, Entries, Left, Sink, Source, Storage, StorageError, unique};
 
 /// A file or directory.
 #[derive(Debug, Clone)]
@@ -115,20 +115,16 @@ impl MemoryStorage {
             Err(error) => Err(error),
         }
     }
+}
 
-    /// What a write begins with, and where in it.
-    fn begun(&self, path: &VPath, how: Create) -> Result<(Vec<u8>, usize), StorageError> {
-        let old = self.writable(path)?.map_or_else(Vec::new, |data| data.to_vec());
-        match how {
-            Create::Replace | Create::Unique => Ok((Vec::new(), 0)),
-            Create::Append => {
-                let end = old.len();
-                Ok((old, end))
-            }
-            Create::At(offset) => {
-                let at = usize::try_from(offset).ok().filter(|at| *at <= old.len());
-                Ok((old, at.ok_or(StorageError::BeyondEnd)?))
-            }
+/// Where the octets of a write go in a file of `size` octets.
+fn start(how: Create, size: usize) -> Result<usize, StorageError> {
+    match how {
+        Create::Replace | Create::Unique => Ok(0),
+        Create::Append => Ok(size),
+        Create::At(offset) => {
+            let at = usize::try_from(offset).ok().filter(|at| *at <= size);
+            at.ok_or(StorageError::BeyondEnd)
         }
     }
 }
@@ -164,14 +160,8 @@ impl Storage for MemoryStorage {
     }
 
     async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
-        let path = match how {
-            Create::Unique => {
-                let name = format!("upload-{:016x}", rand::random::<u64>());
-                file.child(name.as_bytes()).map_err(StorageError::Name)?
-            }
-            _ => file.clone(),
-        };
-        self.begun(&path, how)?;
+        let path = if how == Create::Unique { unique(file)? } else { file.clone() };
+        start(how, self.writable(&path)?.map_or(0, |data| data.len()))?;
         let sink = MemorySink { storage: self.clone(), path: path.clone(), how, begun: None };
         Ok((path, Box::new(sink)))
     }
@@ -308,7 +298,14 @@ impl MemorySink {
     fn take(&mut self, data: &[u8]) -> Result<&mut Vec<u8>, StorageError> {
         let begun = match self.begun.take() {
             Some(begun) => begun,
-            None => self.storage.begun(&self.path, self.how)?,
+            None => {
+                let mut old = self.storage.writable(&self.path)?.map_or_else(Vec::new, |data| data.to_vec());
+                if matches!(self.how, Create::Replace | Create::Unique) {
+                    old.clear();
+                }
+                let at = start(self.how, old.len())?;
+                (old, at)
+            }
         };
         let (all, at) = self.begun.insert(begun);
         let end = *at + data.len();

@@ -7,8 +7,8 @@
 //!
 //! Staging uses a file without a name (`O_TMPFILE`): whatever kills the process, nothing is left. Where the file
 //! system cannot do that, a hidden name is used, which a sweep at the next start removes. The old version of a
-//! file is never opened for writing and never deleted before the new one takes its name. Not here: whether it may be written
-//! (`local/write.rs`).
+//! file is never opened for writing and never deleted before the new one takes its name. Not here: whether it may be
+//! written (`local/write.rs`).
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -21,12 +21,6 @@ fn size_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-/// A name for STOU.
-pub(super) fn unique(dir: &VPath) -> Result<VPath, StorageError> {
-    let name = format!("upload-{:016x}", rand::random::<u64>());
-    dir.child(name.as_bytes()).map_err(StorageError::Name)
-}
-
 impl Shared {
     /// Where an upload goes and what is there now.
     pub(super) fn target(&self, path: &VPath) -> Result<Target, StorageError> {
