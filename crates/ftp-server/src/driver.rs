@@ -165,8 +165,9 @@ impl Driver {
         };
         tokio::select! {
             biased;
-            turn = self.control.turn(wanted) => Happening::Turned(turn),
+            // First, so that one write carries 150 and 226 of a transfer that is done at once.
             done = finish(&mut self.job) => Happening::Done(done),
+            turn = self.control.turn(wanted) => Happening::Turned(turn),
             () = self.channel.advance(guard, tickets) => Happening::Advanced,
             () = until(self.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,

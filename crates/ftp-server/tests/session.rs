@@ -50,6 +50,31 @@ async fn transfers_round_trip_in_every_profile_and_mode() {
     }
 }
 
+/// On threads of its own: a client that takes turns with the server would see both in one piece anyway.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_segment_brings_150_and_226_of_a_download_that_is_done_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small"), "small").unwrap();
+    std::fs::File::create(folder.path().join("large")).unwrap().set_len(64 << 20).unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    for _ in 0..50 {
+        let mut data = client.open().await;
+        client.send("RETR small").await;
+        let both = client.burst().await;
+        assert!(both.starts_with("150 ") && both.contains("\r\n226 ") && both.ends_with("\r\n"), "{both:?}");
+        let mut got = String::new();
+        data.read_to_string(&mut got).await.unwrap();
+        assert_eq!(got, "small");
+    }
+    let mut data = client.open().await;
+    client.send("RETR large").await;
+    let first = client.burst().await;
+    assert!(first.starts_with("150 ") && first.lines().count() == 1, "{first:?}");
+    assert_eq!(tokio::io::copy(&mut data, &mut tokio::io::sink()).await.unwrap(), 64 << 20);
+    assert_eq!(client.reply().await.0, 226);
+}
+
 #[tokio::test]
 async fn text_modes_and_structures_on_the_wire() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::session::{Count, Fault};
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -37,6 +38,8 @@ pub(super) async fn send(
     stall: Duration,
     count: &mut Count,
 ) -> Result<(), Fault> {
+    // The last octets and FIN are one segment. Without the option they are two.
+    let _refused = SockRef::from(stream).set_tcp_cork(true);
     let mut warm_until = part.offset;
     while part.left > 0 {
         let window = part.left.min(WINDOW);

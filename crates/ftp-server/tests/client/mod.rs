@@ -178,6 +178,13 @@ impl Client {
         }
     }
 
+    /// What comes in one segment of the control connection.
+    pub(crate) async fn burst(&mut self) -> String {
+        let mut octets = [0; 4096];
+        let count = self.wire.as_mut().unwrap().read(&mut octets).await.unwrap();
+        String::from_utf8_lossy(&octets[..count]).into_owned()
+    }
+
     /// The next reply: its code and all of its lines.
     pub(crate) async fn reply(&mut self) -> (u16, String) {
         self.try_reply().await.expect("a reply, not the end")
