@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
+use crate::data::roam::Pace;
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Belongs, Kin, Tickets, Tls};
 
@@ -28,6 +29,7 @@ pub(crate) mod active;
 pub(crate) mod digest;
 mod kernel;
 pub(crate) mod receive;
+pub(crate) mod roam;
 pub(crate) mod send;
 
 /// Octets that an upload gathers at most before they are written; it holds two such buffers at most.
@@ -43,8 +45,7 @@ type Handshake = Pin<Box<dyn Future<Output = io::Result<TlsStream<TcpStream>>> +
 pub(crate) struct Stop {
     /// Set by ABOR, and when the client is gone.
     signal: watch::Receiver<Go>,
-    /// How long no octet may move.
-    pub(crate) stall: Duration,
+    pub(crate) pace: Pace,
 }
 
 /// Whether a transfer goes on.
@@ -57,8 +58,8 @@ pub(crate) enum Go {
 }
 
 impl Stop {
-    pub(crate) fn new(signal: watch::Receiver<Go>, stall: Duration) -> Self {
-        Self { signal, stall }
+    pub(crate) fn new(signal: watch::Receiver<Go>, pace: Pace) -> Self {
+        Self { signal, pace }
     }
 
     /// Whether the transfer is to stop.

@@ -21,10 +21,10 @@ use crate::tls::Tls;
 
 mod accept;
 pub(crate) mod limits;
-mod shards;
+pub(crate) mod shards;
 
 pub use limits::Limits;
-use shards::Shards;
+use shards::{Duty, Shards, Spots};
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -103,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) throttle: Throttle,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) limits: Arc<limits::Register>,
+    /// Where long transfers go on.
+    pub(crate) transfers: Spots,
 }
 
 /// Puts a server together. Everything has a safe default but the accounts and the certificate.
@@ -159,8 +161,9 @@ impl Builder {
         self
     }
 
-    /// Runs sessions on so many threads of the server's own, each session on one of them; 0, the default, runs them where
-    /// [`Server::run`] runs. A program that does nothing else is fastest with one for each processor.
+    /// Runs sessions on so many threads of the server's own, each session on one of them, and long transfers on as many
+    /// others; 0, the default, runs them where [`Server::run`] runs. A program that does nothing else is fastest with one
+    /// for each processor.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
@@ -205,6 +208,8 @@ impl Builder {
             mss: self.options.data_mss,
             proxies: self.options.proxies.clone(),
         };
+        let start = |duty| Shards::start(duty, self.threads).map_err(ServeError::Threads);
+        let (sessions, transfers) = (start(Duty::Sessions)?, start(Duty::Transfers)?);
         let passive_policy = Arc::new(Policy { active: Switch::Off, ..self.policy.clone() });
         let shared = Shared {
             policy: Arc::new(self.policy),
@@ -218,9 +223,9 @@ impl Builder {
             authenticator: self.authenticator,
             observer: self.observer,
             limits: limits::Register::new(self.limits),
+            transfers: transfers.spots(),
         };
-        let shards = Shards::start(self.threads).map_err(ServeError::Threads)?;
-        Ok(Server { shared: Arc::new(shared), listeners, shards })
+        Ok(Server { shared: Arc::new(shared), listeners, sessions, transfers })
     }
 }
 
@@ -228,7 +233,8 @@ impl Builder {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
-    shards: Shards,
+    sessions: Shards,
+    transfers: Shards,
 }
 
 impl Server {
@@ -262,10 +268,9 @@ impl Server {
     /// Serves until `stop` completes. Then transfers that run may end, new commands get 421, and after
     /// [`Options::drain`] whatever is left is cut off.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let shards = Arc::new(self.shards);
-        accept::serve(&self.shared, self.listeners, &shards, stop).await;
+        accept::serve(&self.shared, self.listeners, &self.sessions.spots(), stop).await;
         // Joining the threads may take the moment that a session takes to notice.
-        let _panicked = tokio::task::spawn_blocking(move || drop(shards)).await;
+        let _panicked = tokio::task::spawn_blocking(move || drop((self.sessions, self.transfers))).await;
     }
 }
 

@@ -75,6 +75,44 @@ async fn one_segment_brings_150_and_226_of_a_download_that_is_done_at_once() {
     assert_eq!(client.reply().await.0, 226);
 }
 
+/// With threads for transfers, which take over once a transfer is long.
+#[tokio::test]
+async fn long_transfers_arrive_are_aborted_and_leave_nothing_on_threads_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path()).threads(2)).await;
+    let data: Vec<u8> =
+        (0..9_000_001u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for profile in PROFILES {
+        let mut client = Client::login(&server, profile).await;
+        assert_eq!(client.upload("STOR file", &data).await.0, 226, "{profile:?}");
+        let (back, code, _) = client.download("RETR file").await;
+        assert!(code == 226 && back == data, "{profile:?}: {code}, {} octets", back.len());
+
+        let stream = client.open().await;
+        client.send("RETR file").await;
+        assert_eq!(client.reply().await.0, 150);
+        let mut wire = client.protect(stream).await;
+        wire.read_exact(&mut vec![0; 3_000_000]).await.unwrap();
+        client.send("ABOR").await;
+        assert_eq!((client.reply().await.0, client.reply().await.0), (426, 226), "{profile:?}");
+        drop(wire);
+
+        let stream = client.open().await;
+        client.send("STOR file").await;
+        assert_eq!(client.reply().await.0, 150);
+        let mut wire = client.protect(stream).await;
+        wire.write_all(&data[..3_000_000]).await.unwrap();
+        drop(client);
+        let left = async {
+            while std::fs::read_dir(folder.path()).unwrap().count() > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), left).await.expect("nothing is left behind");
+        assert!(std::fs::read(folder.path().join("file")).unwrap() == data, "the old version stays");
+    }
+}
+
 #[tokio::test]
 async fn text_modes_and_structures_on_the_wire() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ftp_proto::session::{Count, Fault};
 use socket2::SockRef;
@@ -15,6 +14,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::data::broken;
+use crate::data::roam::Pace;
 use crate::storage::StorageError;
 use crate::storage::cache::{is_warm, read_in};
 
@@ -33,13 +33,13 @@ pub(super) struct Part {
 
 /// Sends a part of a file; counts as it goes. The connection stays open.
 pub(super) async fn send(
-    stream: &TcpStream,
+    stream: &mut TcpStream,
     mut part: Part,
-    stall: Duration,
+    pace: &mut Pace,
     count: &mut Count,
 ) -> Result<(), Fault> {
     // The last octets and FIN are one segment. Without the option they are two.
-    let _refused = SockRef::from(stream).set_tcp_cork(true);
+    let _refused = SockRef::from(&*stream).set_tcp_cork(true);
     let mut warm_until = part.offset;
     while part.left > 0 {
         let window = part.left.min(WINDOW);
@@ -55,9 +55,9 @@ pub(super) async fn send(
         let most = usize::try_from(window.min(warm_until - part.offset)).unwrap_or(usize::MAX);
         let mut offset = part.offset;
         let sending = stream.async_io(Interest::WRITABLE, || {
-            rustix::fs::sendfile(stream, &*part.file, Some(&mut offset), most).map_err(io::Error::from)
+            rustix::fs::sendfile(&*stream, &*part.file, Some(&mut offset), most).map_err(io::Error::from)
         });
-        let sent = tokio::time::timeout(stall, sending).await.map_err(|_| Fault::Stalled(stall))?;
+        let sent = tokio::time::timeout(pace.stall, sending).await.map_err(|_| Fault::Stalled(pace.stall))?;
         let sent = sent.map_err(|error| broken(&error))? as u64;
         if sent == 0 {
             return Err(Fault::Storage(StorageError::Io("the file became shorter while it was sent".into())));
@@ -67,8 +67,7 @@ pub(super) async fn send(
         count.file += sent;
         count.wire += sent;
         if part.left > 0 {
-            // A client that takes everything at once must not keep the other sessions of this thread waiting.
-            tokio::task::yield_now().await;
+            pace.pause(stream, count.wire).await;
         }
     }
     Ok(())
@@ -77,7 +76,9 @@ pub(super) async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::shards::Spots;
     use std::io::Write;
+    use std::time::Duration;
     use tokio::io::AsyncReadExt;
 
     #[tokio::test]
@@ -90,11 +91,12 @@ mod tests {
         for (offset, left, fits) in parts {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (stream, _) = listener.accept().await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut pace = Pace::new(Duration::from_secs(5), &Spots::default());
             let part = Part { file: Arc::clone(&file), offset: offset as u64, left: left as u64 };
             let (mut count, mut got) = (Count::default(), Vec::new());
             let sending = async {
-                let sent = send(&stream, part, Duration::from_secs(5), &mut count).await;
+                let sent = send(&mut stream, part, &mut pace, &mut count).await;
                 drop(stream);
                 sent
             };

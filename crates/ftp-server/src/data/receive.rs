@@ -9,6 +9,7 @@ use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use crate::data::roam::OverTcp;
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
 use crate::storage::{Sink, StorageError};
 
@@ -29,7 +30,7 @@ pub(crate) async fn receive(
             let pumped = pump(&mut *stream, &mut sink, terms, &mut stop, &mut count).await;
             if pumped.is_ok() {
                 // Some clients wait for our close_notify, others have closed already.
-                let _gone = tokio::time::timeout(stop.stall, stream.shutdown()).await;
+                let _gone = tokio::time::timeout(stop.pace.stall, stream.shutdown()).await;
             }
             pumped
         }
@@ -58,7 +59,7 @@ struct Terms<'a> {
 
 /// Yields the last octets, which are not written yet. The next piece is read while this one is written, if that takes a
 /// while. Only reading is broken off: a write that has begun ends, so that what is on the disk is known.
-async fn pump<S: AsyncRead + Unpin>(
+async fn pump<S: AsyncRead + OverTcp + Unpin>(
     stream: &mut S,
     sink: &mut Box<dyn Sink>,
     terms: Terms<'_>,
@@ -84,13 +85,12 @@ async fn pump<S: AsyncRead + Unpin>(
                 return Err(fault);
             }
             Then::More => {
+                stop.pace.pause(stream, count.wire).await;
                 let room = room_after(&piece);
                 let mut writing = sink.write(piece);
                 (piece, then) = match at_once(&mut writing).await {
                     // One buffer, which is still in the processor's cache, will do.
                     Poll::Ready(written) => {
-                        // A client that sends as fast as this is done must not keep the other sessions waiting.
-                        tokio::task::yield_now().await;
                         fill(stream, roomy(written.map_err(Fault::Storage)?, room), stop).await
                     }
                     Poll::Pending => {
@@ -106,7 +106,7 @@ async fn pump<S: AsyncRead + Unpin>(
 }
 
 /// An upload whose octets are not those of the file.
-async fn decode_all<S: AsyncRead + Unpin>(
+async fn decode_all<S: AsyncRead + OverTcp + Unpin>(
     stream: &mut S,
     sink: &mut Box<dyn Sink>,
     terms: Terms<'_>,
@@ -117,6 +117,7 @@ async fn decode_all<S: AsyncRead + Unpin>(
     let mut piece = Vec::with_capacity(FIRST);
     let mut then = Then::More;
     while matches!(then, Then::More) && !decoder.is_ended() {
+        stop.pace.pause(stream, count.wire).await;
         let room = room_after(&piece);
         piece.clear();
         (piece, then) = fill(stream, roomy(piece, room), stop).await;
@@ -179,7 +180,7 @@ enum Then {
 
 /// Waits for octets, then takes all that are there, up to the capacity of `buffer`, which comes in empty.
 async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &mut Stop) -> (Vec<u8>, Then) {
-    let stall = stop.stall;
+    let stall = stop.pace.stall;
     let first = tokio::select! {
         biased;
         () = stopped(stop) => return (buffer, Then::Fault(Fault::Aborted)),

@@ -13,6 +13,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::data::kernel::{self, Part};
+use crate::data::roam::{OverTcp, Pace};
 use crate::data::{DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
 use crate::storage::{Entries, Source, StorageError};
@@ -108,15 +109,15 @@ pub(crate) async fn send(
     mut stop: Stop,
     count: &mut Count,
 ) -> Result<(), Fault> {
-    let stall = stop.stall;
+    let mut pace = stop.pace.clone();
     let pumped = {
         let pump = async {
             match &mut stream {
                 DataStream::Clear(stream) => match origin.part(coding) {
-                    Some(part) => kernel::send(stream, part, stall, count).await,
-                    None => pump(stream, origin, coding, stall, count).await,
+                    Some(part) => kernel::send(stream, part, &mut pace, count).await,
+                    None => pump(stream, origin, coding, &mut pace, count).await,
                 },
-                DataStream::Tls(stream) => pump(&mut **stream, origin, coding, stall, count).await,
+                DataStream::Tls(stream) => pump(&mut **stream, origin, coding, &mut pace, count).await,
             }
         };
         tokio::select! {
@@ -147,13 +148,14 @@ fn close_clear(stream: TcpStream) {
 }
 
 /// The next piece is read while this one is sent.
-async fn pump<S: AsyncWrite + Unpin>(
+async fn pump<S: AsyncWrite + OverTcp + Unpin>(
     stream: &mut S,
     mut origin: Origin,
     coding: Coding,
-    stall: Duration,
+    pace: &mut Pace,
     count: &mut Count,
 ) -> Result<(), Fault> {
+    let stall = pace.stall;
     let mut encoder = (!coding.is_identity()).then(|| Encoder::new(coding));
     let mut wire = Vec::new();
     let first = origin.buffer();
@@ -176,8 +178,7 @@ async fn pump<S: AsyncWrite + Unpin>(
         piece.clear();
         spare = std::mem::replace(&mut piece, next.map_err(Fault::Storage)?);
         if !piece.is_empty() {
-            // A client that takes everything at once must not keep the other sessions of this thread waiting.
-            tokio::task::yield_now().await;
+            pace.pause(stream, count.wire).await;
         }
     }
     if let Some(encoder) = &mut encoder {

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::{Account, Attempt};
+use crate::data::roam::{Pace, roam};
 use crate::data::send::{Listing, Origin, send};
 use crate::data::{Channel, DataStream, Flow, Go, Stop, active, digest, receive, stopped};
 use crate::driver::Driver;
@@ -162,13 +163,14 @@ impl Driver {
     /// A fresh signal for a transfer.
     fn stop(&mut self) -> Stop {
         self.stop = watch::Sender::new(Go::On);
-        Stop::new(self.stop.subscribe(), self.shared.options.stall)
+        Stop::new(self.stop.subscribe(), Pace::new(self.shared.options.stall, &self.shared.transfers))
     }
 
     fn send(&mut self, plan: &Outbound) {
         let (channel, guard, mut stop) = (std::mem::take(&mut self.channel), self.guard.clone(), self.stop());
         let (ready, coding, protection) = (std::mem::take(&mut self.ready), plan.coding, plan.protection);
-        self.job = Some(Box::pin(async move {
+        let pace = stop.pace.clone();
+        let sending = async move {
             let mut count = Count::default();
             let Ready::Download(origin) = ready else {
                 return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
@@ -183,7 +185,8 @@ impl Driver {
                 Ok(()) => Done::Ended(Ok(count)),
                 Err(fault) => ended(count, fault, Left::Nothing),
             }
-        }));
+        };
+        self.job = Some(Box::pin(roam(Box::pin(sending), pace, self.shared.transfers.clone())));
     }
 
     fn receive(&mut self, plan: Inbound) {
@@ -191,7 +194,8 @@ impl Driver {
         let ready = std::mem::take(&mut self.ready);
         let storage =
             self.account.as_ref().map(|(account, _)| (Arc::clone(&account.storage), account.file_max));
-        self.job = Some(Box::pin(async move {
+        let pace = stop.pace.clone();
+        let receiving = async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
             let (Some((storage, file_max)), Ready::Upload(sink)) = (storage, ready) else {
                 return nothing(Fault::Storage(Refusal::Denied));
@@ -209,7 +213,8 @@ impl Driver {
                 (count, Ok(())) => Done::Ended(Ok(count)),
                 (count, Err((fault, left))) => ended(count, fault, left),
             }
-        }));
+        };
+        self.job = Some(Box::pin(roam(Box::pin(receiving), pace, self.shared.transfers.clone())));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::driver::Driver;
 use crate::observe::{Incident, SessionId, Who};
 use crate::proxy;
 use crate::server::Shared;
-use crate::server::shards::Shards;
+use crate::server::shards::Spots;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 1024;
@@ -42,13 +42,13 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(
     shared: &Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
-    shards: &Arc<Shards>,
+    spots: &Spots,
     stop: impl Future<Output = ()>,
 ) {
     let drain = watch::Sender::new(false);
     let mut loops = JoinSet::new();
     for (listener, entrance) in listeners {
-        let house = House { shared: Arc::clone(shared), shards: Arc::clone(shards), entrance };
+        let house = House { shared: Arc::clone(shared), spots: spots.clone(), entrance };
         loops.spawn(house.accept(listener, drain.subscribe()));
     }
     stop.await;
@@ -61,7 +61,7 @@ pub(super) async fn serve(
 /// What one listener needs to let someone in.
 struct House {
     shared: Arc<Shared>,
-    shards: Arc<Shards>,
+    spots: Spots,
     entrance: Entrance,
 }
 
@@ -94,7 +94,7 @@ impl House {
     ) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let (shared, entrance, drain) = (Arc::clone(&self.shared), self.entrance, drain.clone());
-        let Some(spot) = self.shards.spot() else {
+        let Some(spot) = self.spots.freest() else {
             sessions.spawn(meet(shared, entrance, peer, stream, drain));
             return;
         };

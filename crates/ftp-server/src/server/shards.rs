@@ -2,6 +2,7 @@
 //!
 //! A session, its data connections and its timers are then woken by one thread only. On a runtime whose threads share
 //! their work, every command of an otherwise quiet server wakes a second thread to see whether there is something to steal.
+//! Only long transfers go elsewhere (`data/roam.rs`), to threads for transfers.
 
 use std::io;
 use std::sync::Arc;
@@ -13,58 +14,84 @@ use tokio::sync::oneshot;
 /// Threads that may wait for disks, in all.
 const BLOCKING_THREADS: usize = 128;
 
+/// What threads are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// Commands, and transfers as long as they are short.
+    Sessions,
+    /// The rest of long transfers.
+    Transfers,
+}
+
+/// A thread that work can be given to.
+#[derive(Debug, Clone)]
+pub(crate) struct Spot {
+    pub(crate) handle: Handle,
+    /// Whatever runs there holds a clone.
+    pub(crate) token: Arc<()>,
+}
+
+/// Threads that work can be given to; none means that it stays where it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spots(Arc<[Spot]>);
+
+impl Spots {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The thread with the least to do.
+    pub(crate) fn freest(&self) -> Option<Spot> {
+        self.0.iter().min_by_key(|spot| Arc::strong_count(&spot.token)).cloned()
+    }
+}
+
 /// One thread.
 #[derive(Debug)]
 struct Shard {
-    handle: Handle,
-    /// Each session holds a clone.
-    sessions: Arc<()>,
+    spot: Spot,
     /// The runtime ends when this goes.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The threads of a server; none means that sessions run where the server does.
-#[derive(Debug, Default)]
+/// The threads of a server for one duty. They end when this goes.
+#[derive(Debug)]
 pub(crate) struct Shards(Vec<Shard>);
-
-/// Where a session is to run. It counts as one of that thread's as long as the token lives.
-pub(crate) struct Spot {
-    pub(crate) handle: Handle,
-    pub(crate) token: Arc<()>,
-}
 
 impl Shards {
     /// Starts `count` threads.
-    pub(crate) fn start(count: usize) -> io::Result<Self> {
+    pub(crate) fn start(duty: Duty, count: usize) -> io::Result<Self> {
         (0..count)
-            .map(|number| Shard::start(number, BLOCKING_THREADS / count))
+            .map(|number| Shard::start(duty, number, BLOCKING_THREADS / count))
             .collect::<io::Result<_>>()
             .map(Self)
     }
 
-    /// The thread with the fewest sessions.
-    pub(crate) fn spot(&self) -> Option<Spot> {
-        let shard = self.0.iter().min_by_key(|shard| Arc::strong_count(&shard.sessions))?;
-        Some(Spot { handle: shard.handle.clone(), token: Arc::clone(&shard.sessions) })
+    pub(crate) fn spots(&self) -> Spots {
+        Spots(self.0.iter().map(|shard| shard.spot.clone()).collect())
     }
 }
 
 impl Shard {
-    fn start(number: usize, blocking: usize) -> io::Result<Self> {
+    fn start(duty: Duty, number: usize, blocking: usize) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(blocking.max(4))
             .build()?;
-        let handle = runtime.handle().clone();
+        let spot = Spot { handle: runtime.handle().clone(), token: Arc::new(()) };
         let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name(format!("sessions-{number}")).spawn(move || {
+        let name = match duty {
+            Duty::Sessions => format!("sessions-{number}"),
+            Duty::Transfers => format!("transfers-{number}"),
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
             // Its sender is dropped when it is time to go.
             let _gone = runtime.block_on(stopped);
             // A blocking call that hangs on a disk must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, sessions: Arc::new(()), stop: Some(stop), thread: Some(thread) })
+        Ok(Self { spot, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -84,15 +111,17 @@ mod tests {
 
     #[test]
     fn sessions_are_spread_and_counted_until_they_end() {
-        let shards = Shards::start(2).unwrap();
-        assert!(Shards::default().spot().is_none());
-        let spots: Vec<Spot> = (0..4).map(|_| shards.spot().unwrap()).collect();
-        let counts = || shards.0.iter().map(|shard| Arc::strong_count(&shard.sessions)).collect::<Vec<_>>();
-        assert_eq!(counts(), [3, 3]);
-        drop(spots);
-        assert_eq!(counts(), [1, 1]);
+        let shards = Shards::start(Duty::Sessions, 2).unwrap();
+        let spots = shards.spots();
+        assert!(Spots::default().freest().is_none());
+        let idle = Arc::strong_count(&spots.freest().unwrap().token) - 1;
+        let taken: Vec<Spot> = (0..4).map(|_| spots.freest().unwrap()).collect();
+        let counts = || spots.0.iter().map(|spot| Arc::strong_count(&spot.token) - idle).collect::<Vec<_>>();
+        assert_eq!(counts(), [2, 2]);
+        drop(taken);
+        assert_eq!(counts(), [0, 0]);
         let name =
-            shards.spot().unwrap().handle.spawn(async { std::thread::current().name().map(str::to_owned) });
+            spots.freest().unwrap().handle.spawn(async { std::thread::current().name().map(str::to_owned) });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(name).unwrap().as_deref(), Some("sessions-0"));
     }
