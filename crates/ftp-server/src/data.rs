@@ -103,6 +103,16 @@ pub(crate) enum DataStream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl DataStream {
+    /// The TCP connection below.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Clear(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
 /// Which way the octets of a transfer go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {

@@ -8,6 +8,7 @@
 //! [`LocalStorage`] serves a folder, confined beneath its root. [`MemoryStorage`] is for tests and embedding.
 
 use std::fs::File;
+use std::io::PipeReader;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -129,6 +130,16 @@ pub trait Source: Send {
 pub trait Sink: Send {
     /// Takes the next octets; gives the buffer back, empty, for reuse.
     async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError>;
+
+    /// Whether octets may come through a pipe, which spares a copy on their way into a file.
+    fn takes_pipes(&self) -> bool {
+        false
+    }
+
+    /// Takes the next octets, all of which are in `pipe` already; asked only of those that [take pipes](Sink::takes_pipes).
+    async fn take(&mut self, _pipe: Arc<PipeReader>, _octets: usize) -> Result<(), StorageError> {
+        Err(StorageError::Unsupported)
+    }
 
     /// Takes the last octets, which may be none, and makes everything durable and visible under its name.
     async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError>;

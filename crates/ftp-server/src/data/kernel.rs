@@ -1,22 +1,25 @@
-//! Downloads that the kernel does by itself: a file, as it is, in clear (TYPE I, MODE S).
+//! Transfers that the kernel does by itself: a file, as it is, in clear (TYPE I, MODE S).
 //!
-//! `sendfile` moves pages from the cache to the socket and copies nothing through this process. It would block on a page
+//! Uploads go from the socket to the file by a pipe (`splice`), which spares a copy, a third of the processor time.
+//! Downloads: `sendfile` moves pages from the cache to the socket and copies nothing through this process. It would block on a page
 //! that is not in the cache, so each window is asked for first (`RWF_NOWAIT`), and one that is cold is read in on a
 //! thread that may wait for a disk.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::sync::Arc;
 
 use ftp_proto::session::{Count, Fault};
-use socket2::SockRef;
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::data::broken;
+use crate::data::receive::{FIRST, GATHER, Terms, Then, grow};
 use crate::data::roam::Pace;
-use crate::storage::StorageError;
+use crate::data::{BUFFER, Stop, broken, stopped};
 use crate::storage::cache::{is_warm, read_in};
+use crate::storage::{Sink, StorageError};
 
 /// Octets that are looked at and sent at once.
 const WINDOW: u64 = 1 << 20;
@@ -38,8 +41,6 @@ pub(super) async fn send(
     pace: &mut Pace,
     count: &mut Count,
 ) -> Result<(), Fault> {
-    // The last octets and FIN are one segment. Without the option they are two.
-    let _refused = SockRef::from(&*stream).set_tcp_cork(true);
     let mut warm_until = part.offset;
     while part.left > 0 {
         let window = part.left.min(WINDOW);
@@ -73,13 +74,90 @@ pub(super) async fn send(
     Ok(())
 }
 
+/// The rest of an upload that comes as fast as it is taken.
+pub(super) struct Piped<'a> {
+    stream: &'a mut TcpStream,
+    into: PipeWriter,
+    out: Arc<PipeReader>,
+}
+
+impl<'a> Piped<'a> {
+    /// `None` if no pipe of the size of a buffer is to be had: an unprivileged user gets 64 of them from the system.
+    pub(super) fn open(stream: &'a mut TcpStream) -> Option<Self> {
+        let (out, into) = std::io::pipe().ok()?;
+        rustix::pipe::fcntl_setpipe_size(&into, BUFFER).ok().filter(|size| *size >= BUFFER)?;
+        Some(Self { stream, into, out: Arc::new(out) })
+    }
+
+    /// Receives everything into `sink`; counts as it goes.
+    pub(super) async fn receive(
+        mut self,
+        sink: &mut Box<dyn Sink>,
+        terms: Terms<'_>,
+        stop: &mut Stop,
+        count: &mut Count,
+    ) -> Result<(), Fault> {
+        loop {
+            let (octets, then) = self.fill(stop).await;
+            count.wire += octets as u64;
+            grow(count, octets, terms)?;
+            if octets > 0 {
+                sink.take(Arc::clone(&self.out), octets).await.map_err(Fault::Storage)?;
+            }
+            match then {
+                Then::More => stop.pace.pause(self.stream, count.wire).await,
+                Then::End => return Ok(()),
+                Then::Fault(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Waits for octets, then moves all that are there into the pipe, which is empty before.
+    async fn fill(&mut self, stop: &mut Stop) -> (usize, Then) {
+        let (mut held, mut waited) = (0, false);
+        while held < BUFFER {
+            // Not by the runtime: the kernel says of a full pipe what it says of an empty socket.
+            match splice(&*self.stream, None, &self.into, None, BUFFER - held, SpliceFlags::NONBLOCK) {
+                Ok(0) => return (held, Then::End),
+                Ok(moved) => (held, waited) = (held + moved, false),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if waited || held >= FIRST => break,
+                Err(Errno::AGAIN) => {
+                    let stall = stop.pace.stall;
+                    let patience = if held > 0 { GATHER } else { stall };
+                    let mut octet = [0];
+                    let arrived = tokio::select! {
+                        biased;
+                        () = stopped(stop) => return (held, Then::Fault(Fault::Aborted)),
+                        peeked = tokio::time::timeout(patience, self.stream.peek(&mut octet)) => peeked,
+                    };
+                    match arrived {
+                        Ok(Ok(_)) => waited = true,
+                        Ok(Err(error)) => return (held, Then::Fault(broken(&error))),
+                        Err(_) if held > 0 => break,
+                        Err(_) => return (0, Then::Fault(Fault::Stalled(stall))),
+                    }
+                }
+                Err(errno) => return (held, Then::Fault(broken(&errno.into()))),
+            }
+        }
+        (held, Then::More)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Go;
     use crate::server::shards::Spots;
+    use crate::storage::{Create, LocalOptions, LocalStorage, Storage};
+    use ftp_proto::data::Coding;
+    use ftp_proto::session::{Inbound, Protection};
+    use ftp_proto::value::path::VPath;
     use std::io::Write;
     use std::time::Duration;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::watch;
 
     #[tokio::test]
     async fn a_part_arrives_whole_and_a_file_that_shrinks_is_told() {
@@ -107,5 +185,82 @@ mod tests {
             assert_eq!(got, octets[offset..end], "from {offset}");
             assert_eq!(count.file, got.len() as u64);
         }
+    }
+
+    /// An upload that is sent by `client`, through a pipe; what it came to, and the file as it was then published.
+    async fn upload<C: Future<Output = ()>>(
+        limit: Option<u64>,
+        client: impl FnOnce(TcpStream) -> C,
+    ) -> (Result<(), Fault>, Count, Option<Vec<u8>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = LocalStorage::new(folder.path(), LocalOptions::default()).unwrap();
+        let path = VPath::new("/file").unwrap();
+        let (_, mut sink) = storage.write(&path, Create::Replace).await.unwrap();
+        assert!(sink.takes_pipes());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (how, coding, protection) = (Create::Replace, Coding::default(), Protection::Clear);
+        let plan = Inbound { path, how, coding, protection, declared: None, limit };
+        let terms = Terms { plan: &plan, room: u64::MAX };
+        let pace = Pace::new(Duration::from_millis(200), &Spots::default());
+        let stop = watch::Sender::new(Go::On);
+        let (mut stop, mut count) = (Stop::new(stop.subscribe(), pace), Count::default());
+        let receiving = async {
+            let piped = Piped::open(&mut stream).unwrap();
+            let received = piped.receive(&mut sink, terms, &mut stop, &mut count).await;
+            // A sender that is not heard out must not wait.
+            drop(stream);
+            received
+        };
+        let (received, ()) = tokio::join!(receiving, client(sender));
+        match &received {
+            Ok(()) => sink.commit(Vec::new()).await.unwrap(),
+            Err(_) => drop(sink),
+        }
+        (received, count, std::fs::read(folder.path().join("file")).ok())
+    }
+
+    #[tokio::test]
+    async fn an_upload_through_a_pipe_arrives_whole_however_it_is_cut() {
+        let octets: Vec<u8> = (0..3_000_000_u32).map(|index| index.to_le_bytes()[0] ^ 0x5a).collect();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _other_end = listener.accept().await.unwrap();
+        other.set_nodelay(true).unwrap();
+        // More parts than a pipe has places; then as fast as it goes; then with a break.
+        let client = async |mut stream: TcpStream| {
+            stream.set_nodelay(true).unwrap();
+            for octet in &octets[..1000] {
+                stream.write_all(&[*octet]).await.unwrap();
+                // Between the two octets in memory: or the kernel would make one part of them.
+                other.write_all(&[0]).await.unwrap();
+            }
+            stream.write_all(&octets[1000..2_900_000]).await.unwrap();
+            tokio::time::sleep(4 * GATHER).await;
+            stream.write_all(&octets[2_900_000..]).await.unwrap();
+        };
+        let (received, count, file) = upload(None, client).await;
+        received.unwrap();
+        assert_eq!((count.file, count.wire), (3_000_000, 3_000_000));
+        assert!(file.unwrap() == octets);
+    }
+
+    #[tokio::test]
+    async fn an_upload_through_a_pipe_ends_at_its_limit_and_when_it_stands_still() {
+        let fast = async |mut stream: TcpStream| {
+            // It is cut off.
+            let _cut = stream.write_all(&[7; 3_000_000]).await;
+        };
+        let (received, count, file) = upload(Some(2_000_000), fast).await;
+        assert!(matches!(received, Err(Fault::BeyondRange)), "{received:?}");
+        assert!(count.file <= 2_000_000 && file.is_none());
+        let lazy = async |mut stream: TcpStream| {
+            stream.write_all(&[7; 100_000]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        };
+        let (received, count, file) = upload(None, lazy).await;
+        assert!(matches!(received, Err(Fault::Stalled(_))), "{received:?}");
+        assert_eq!((count.file, file), (100_000, None));
     }
 }

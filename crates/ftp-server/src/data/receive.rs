@@ -9,6 +9,7 @@ use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use crate::data::kernel::Piped;
 use crate::data::roam::OverTcp;
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
 use crate::storage::{Sink, StorageError};
@@ -51,10 +52,10 @@ pub(crate) async fn receive(
 
 /// What an upload has to keep to.
 #[derive(Clone, Copy)]
-struct Terms<'a> {
-    plan: &'a Inbound,
+pub(super) struct Terms<'a> {
+    pub(super) plan: &'a Inbound,
     /// Octets that the file may still take.
-    room: u64,
+    pub(super) room: u64,
 }
 
 /// Yields the last octets, which are not written yet. The next piece is read while this one is written, if that takes a
@@ -87,6 +88,14 @@ async fn pump<S: AsyncRead + OverTcp + Unpin>(
             Then::More => {
                 stop.pace.pause(stream, count.wire).await;
                 let room = room_after(&piece);
+                if room > 4 * FIRST
+                    && sink.takes_pipes()
+                    && let Some(piped) = stream.clear().and_then(Piped::open)
+                {
+                    sink.write(piece).await.map_err(Fault::Storage)?;
+                    piped.receive(sink, terms, stop, count).await?;
+                    return is_whole(terms.plan, count).map(|()| Vec::new());
+                }
                 let mut writing = sink.write(piece);
                 (piece, then) = match at_once(&mut writing).await {
                     // One buffer, which is still in the processor's cache, will do.
@@ -149,10 +158,10 @@ fn is_declared(declared: u64, plan: &Inbound, count: &Count) -> bool {
 }
 
 /// Octets of the first buffer of an upload: most files are small.
-const FIRST: usize = 16 << 10;
+pub(super) const FIRST: usize = 16 << 10;
 
 /// How long a few octets wait for more before they are written.
-const GATHER: Duration = Duration::from_millis(5);
+pub(super) const GATHER: Duration = Duration::from_millis(5);
 
 /// What a future has come to without being waited for.
 async fn at_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
@@ -172,7 +181,7 @@ fn roomy(mut buffer: Vec<u8>, room: usize) -> Vec<u8> {
 }
 
 /// How the connection stands behind the octets that were read.
-enum Then {
+pub(super) enum Then {
     More,
     End,
     Fault(Fault),
@@ -214,7 +223,7 @@ async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &
 }
 
 /// Counts octets of the file before they are written, and stops at the limit that RANG gave, and at the user's.
-fn grow(count: &mut Count, octets: usize, terms: Terms<'_>) -> Result<(), Fault> {
+pub(super) fn grow(count: &mut Count, octets: usize, terms: Terms<'_>) -> Result<(), Fault> {
     let grown = count.file + octets as u64;
     if terms.plan.limit.is_some_and(|limit| grown > limit) {
         return Err(Fault::BeyondRange);

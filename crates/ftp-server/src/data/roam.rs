@@ -33,11 +33,20 @@ pub(crate) struct Pace {
 /// The TCP connection under a data connection.
 pub(crate) trait OverTcp {
     fn tcp(&mut self) -> &mut TcpStream;
+
+    /// The same, if what it carries is what the transfer carries.
+    fn clear(&mut self) -> Option<&mut TcpStream> {
+        None
+    }
 }
 
 impl OverTcp for TcpStream {
     fn tcp(&mut self) -> &mut TcpStream {
         self
+    }
+
+    fn clear(&mut self) -> Option<&mut TcpStream> {
+        Some(self)
     }
 }
 

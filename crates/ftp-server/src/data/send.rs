@@ -110,6 +110,8 @@ pub(crate) async fn send(
     count: &mut Count,
 ) -> Result<(), Fault> {
     let mut pace = stop.pace.clone();
+    // The last octets, close_notify and FIN are one segment. Without the option they are three.
+    let _refused = SockRef::from(stream.tcp()).set_tcp_cork(true);
     let pumped = {
         let pump = async {
             match &mut stream {

@@ -12,15 +12,18 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{PipeReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
+use rustix::pipe::SpliceFlags;
 
 use crate::storage::cache::Medium;
 use crate::storage::confine::{Place, io_refusal, refusal};
@@ -118,6 +121,10 @@ impl Staged {
         Ok(())
     }
 
+    fn take(&mut self, pipe: &PipeReader, octets: usize) -> Result<(), StorageError> {
+        move_all(pipe, &self.file, &mut self.written, octets)
+    }
+
     /// Mode and owner of the old file, as far as this process may set them.
     fn inherit(&self) -> Result<(), StorageError> {
         let Some(old) = &self.old else { return Ok(()) };
@@ -212,6 +219,26 @@ impl Drop for Staged {
     }
 }
 
+/// Moves octets that are in a pipe to a file; `at` goes with them.
+fn move_all(mut pipe: &PipeReader, file: &File, at: &mut u64, mut octets: usize) -> Result<(), StorageError> {
+    while octets > 0 {
+        match rustix::pipe::splice(pipe, None, file, Some(at), octets, SpliceFlags::MOVE) {
+            Ok(0) => return Err(StorageError::Io("a pipe has lost octets".into())),
+            Ok(moved) => octets -= moved,
+            Err(Errno::INTR) => {}
+            // Not every file system can.
+            Err(Errno::INVAL) => {
+                let mut data = vec![0; octets];
+                let copied = pipe.read_exact(&mut data).and_then(|()| file.write_all_at(&data, *at));
+                *at += octets as u64;
+                return copied.map_err(|error| io_refusal(&error));
+            }
+            Err(errno) => return Err(refusal(errno)),
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn make_durable(file: &File, durability: Durability) -> Result<(), StorageError> {
     match durability {
         Durability::None => Ok(()),
@@ -266,6 +293,23 @@ impl Upload {
         }
     }
 
+    /// Works on the staged file where that may take its time. Work that fails leaves what was there before.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Staged) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let medium = self.medium();
+        let upload = std::mem::replace(self, Self::Away);
+        let working = move || {
+            let mut staged = upload.staged()?;
+            let done = work(&mut staged);
+            Ok((staged, done))
+        };
+        let (staged, done) = where_it_may_wait(medium, working).await?;
+        *self = Self::Staged(staged);
+        done
+    }
+
     fn staged(self) -> Result<Staged, StorageError> {
         match self {
             Self::Planned(plan) => Staged::open(plan),
@@ -278,18 +322,20 @@ impl Upload {
 #[async_trait]
 impl Sink for Upload {
     async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let medium = self.medium();
-        let upload = std::mem::replace(self, Self::Away);
-        let writing = move || {
-            let mut staged = upload.staged()?;
-            let written = staged.write(&data);
+        let writing = move |staged: &mut Staged| {
+            staged.write(&data)?;
             data.clear();
-            // A write that fails leaves what was written before.
-            Ok((staged, written.map(|()| data)))
+            Ok(data)
         };
-        let (staged, data) = where_it_may_wait(medium, writing).await?;
-        *self = Self::Staged(staged);
-        data
+        self.work(writing).await
+    }
+
+    fn takes_pipes(&self) -> bool {
+        true
+    }
+
+    async fn take(&mut self, pipe: Arc<PipeReader>, octets: usize) -> Result<(), StorageError> {
+        self.work(move |staged| staged.take(&pipe, octets)).await
     }
 
     async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
@@ -305,6 +351,29 @@ impl Sink for Upload {
         match *self {
             Self::Staged(staged) => blocking(move || Ok(staged.give_up())).await.unwrap_or(Left::Nothing),
             Self::Planned(_) | Self::Away => Left::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn octets_of_a_pipe_reach_files_that_can_be_spliced_to_and_others() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, append) in [("spliced", false), ("copied", true)] {
+            let path = folder.path().join(name);
+            // The kernel splices to no file that is open for appending.
+            let file = File::options().create(true).write(true).append(append).open(&path).unwrap();
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            writer.write_all(b"octets behind").unwrap();
+            let mut at = 0;
+            move_all(&reader, &file, &mut at, 6).unwrap();
+            move_all(&reader, &file, &mut at, 4).unwrap();
+            assert_eq!(at, 10);
+            assert_eq!(std::fs::read(&path).unwrap(), b"octets beh", "{name}");
         }
     }
 }
