@@ -157,6 +157,8 @@ impl Channel {
 
     fn start_handshake(&mut self, guard: &Guard, tickets: Tickets) {
         if let Self::Up(stream, origin) = std::mem::take(self) {
+            // A handshake is a dialogue. Without the option it works all the same, only less well.
+            let _refused = stream.set_nodelay(true);
             let handshake = Arc::clone(&guard.tls).data(stream, guard.kin.clone(), tickets, guard.handshake);
             *self = Self::Handshaking(Box::pin(handshake), origin);
         }
@@ -222,13 +224,10 @@ impl Channel {
 /// A segment that the peer does not acknowledge for so long ends the connection.
 pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Options of every data connection.
+/// The option of every data connection. None asks whether an idle client is still there: transfers have a limit for that.
 pub(crate) fn prepare(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    // Without an option the connection works all the same, only less well.
-    let _refused = socket.set_keepalive(true);
-    let _refused = socket.set_tcp_nodelay(true);
-    let _refused = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    // Without the option the connection works all the same, only less well.
+    let _refused = SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }
 
 /// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.

@@ -138,30 +138,47 @@ impl Ports {
         let client = self.terms.peer.key(client);
         let count = u32::from(range.end() - range.start()) + 1;
         let first = rand::rng().random_range(0..count);
-        let mut table = self.lock();
-        (0..count).find_map(|step| {
+        let key = |step| {
             let offset = u16::try_from((first + step) % count).ok()?;
-            let key = (local, range.start() + offset);
-            let (sender, accepted) = oneshot::channel();
-            let stranger = Arc::new(OnceLock::new());
-            let claim = Claim { client: sender, stranger: Arc::clone(&stranger) };
-            let socket = match table.get_mut(&key) {
+            Some((local, range.start() + offset))
+        };
+        // Mostly the first is free, and nobody has to wait until it listens.
+        let first = key(0).filter(|key| !self.lock().contains_key(key));
+        if let Some((key, socket)) = first.and_then(|key| Some((key, self.listen(key)?))) {
+            return Some(self.claim(&mut self.lock(), key, client, socket));
+        }
+        let mut table = self.lock();
+        (0..count).filter_map(key).find_map(|key| {
+            let socket = match table.get(&key) {
                 Some(listening) if listening.claims.contains_key(&client) => return None,
                 // Whoever comes from elsewhere must have one reservation to prove.
                 Some(_) if self.terms.peer == DataPeer::Resumed => return None,
-                Some(listening) => {
-                    listening.claims.insert(client, claim);
-                    Arc::clone(&listening.socket)
-                }
-                None => {
-                    let socket = Arc::new(listen(SocketAddr::new(key.0, key.1), self.terms.mss).ok()?);
-                    let claims = HashMap::from([(client, claim)]);
-                    table.insert(key, Listening { claims, socket: Arc::clone(&socket) });
-                    socket
-                }
+                Some(listening) => Arc::clone(&listening.socket),
+                None => self.listen(key)?,
             };
-            Some(Lease { ports: Arc::downgrade(self), key, client, socket, accepted, stranger })
+            Some(self.claim(&mut table, key, client, socket))
         })
+    }
+
+    /// A socket that listens there; `None` if it cannot.
+    fn listen(&self, (address, port): (IpAddr, u16)) -> Option<Arc<TcpListener>> {
+        listen(SocketAddr::new(address, port), self.terms.mss).ok().map(Arc::new)
+    }
+
+    /// Enters the reservation of a port that listens.
+    fn claim(
+        self: &Arc<Self>,
+        table: &mut Table,
+        key: (IpAddr, u16),
+        client: IpAddr,
+        socket: Arc<TcpListener>,
+    ) -> Lease {
+        let (sender, accepted) = oneshot::channel();
+        let stranger = Arc::new(OnceLock::new());
+        let claim = Claim { client: sender, stranger: Arc::clone(&stranger) };
+        let listening = Listening { claims: HashMap::new(), socket: Arc::clone(&socket) };
+        table.entry(key).or_insert(listening).claims.insert(client, claim);
+        Lease { ports: Arc::downgrade(self), key, client, socket, accepted, stranger }
     }
 
     /// Hands a connection to the session that waits for it; resets any other.
