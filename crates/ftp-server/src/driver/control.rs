@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -232,8 +233,8 @@ impl Control {
         if wanted == Wanted::Nothing {
             return Poll::Pending;
         }
-        let mut octets = [0; 4096];
-        let mut buffer = ReadBuf::new(&mut octets);
+        let mut octets = [MaybeUninit::uninit(); 4096];
+        let mut buffer = ReadBuf::uninit(&mut octets);
         let read = match &mut self.wire {
             Wire::Clear(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
