@@ -90,6 +90,14 @@ impl Origin {
         }
     }
 
+    /// Whether it is known to be sent in one piece. TCP_CORK would cost longer ones half of their speed.
+    fn is_short(&self) -> bool {
+        match self {
+            Self::Listing(_) => false,
+            Self::File(source, wanted) => wanted.unwrap_or(u64::MAX).min(source.len()) <= PIECE as u64,
+        }
+    }
+
     fn buffer(&self) -> Vec<u8> {
         match self {
             Self::Listing(_) => Vec::new(),
@@ -110,8 +118,10 @@ pub(crate) async fn send(
     count: &mut Count,
 ) -> Result<(), Fault> {
     let mut pace = stop.pace.clone();
-    // The last octets, close_notify and FIN are one segment. Without the option they are three.
-    let _refused = SockRef::from(stream.tcp()).set_tcp_cork(true);
+    if origin.is_short() {
+        // Octets, close_notify and FIN are one segment. Without the option they are three.
+        let _refused = SockRef::from(stream.tcp()).set_tcp_cork(true);
+    }
     let pumped = {
         let pump = async {
             match &mut stream {
