@@ -21,6 +21,8 @@ use crate::proxy;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 128;
+/// Ports of a range in which a client finds another one if somebody takes its port.
+const WIDE: u32 = 100;
 
 /// From where a data connection may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -142,8 +144,9 @@ impl Ports {
             let offset = u16::try_from((first + step) % count).ok()?;
             Some((local, range.start() + offset))
         };
-        // Mostly the first is free, and nobody has to wait until it listens.
-        let first = key(0).filter(|key| !self.lock().contains_key(key));
+        // Mostly the first is free, and nobody has to wait until it listens. In a narrow range two clients may want the same
+        // port, which they share: there the table must not change meanwhile.
+        let first = key(0).filter(|key| count >= WIDE && !self.lock().contains_key(key));
         if let Some((key, socket)) = first.and_then(|key| Some((key, self.listen(key)?))) {
             return Some(self.claim(&mut self.lock(), key, client, socket));
         }

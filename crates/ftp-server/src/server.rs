@@ -42,7 +42,7 @@ pub enum ServeError {
     #[error("an implicit FTPS address needs a certificate")]
     ImplicitWithoutTls,
     /// The threads of [`Builder::threads`] cannot be started.
-    #[error("cannot start threads for sessions: {0}")]
+    #[error("cannot start threads for sessions and transfers: {0}")]
     Threads(#[source] io::Error),
 }
 

@@ -136,7 +136,8 @@ pub trait Sink: Send {
         false
     }
 
-    /// Takes the next octets, all of which are in `pipe` already; asked only of those that [take pipes](Sink::takes_pipes).
+    /// Takes exactly `octets`, all of which are in `pipe` already, before it yields; reading more would wait for ever. Asked
+    /// only of those that [take pipes](Sink::takes_pipes).
     async fn take(&mut self, _pipe: Arc<PipeReader>, _octets: usize) -> Result<(), StorageError> {
         Err(StorageError::Unsupported)
     }

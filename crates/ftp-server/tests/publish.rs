@@ -211,16 +211,21 @@ async fn broken_uploads_under_implicit_tls() {
 /// A client that dies closes both connections at once: the end of the data is no end of the file.
 #[tokio::test]
 async fn a_client_that_dies_publishes_nothing() {
-    let (folder, server) = scene().await;
-    for round in 0..20 {
-        let before = look(folder.path());
-        let mut client = Client::login(&server, Profile::Plain).await;
-        let mut data = Data::begin(&mut client, "STOR old").await;
-        data.write(b"half of the new ver").await;
-        drop(client);
-        drop(data);
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        assert_undamaged(folder.path(), &before, "old", b"", &format!("round {round}"));
+    let (folder, small) = scene().await;
+    // Where long transfers have threads of their own.
+    let large = start(builder(folder.path()).threads(2)).await;
+    for (server, length) in [(&small, 19), (&large, 19), (&large, 3_000_000)] {
+        let half = vec![b'h'; length];
+        for round in 0..20 {
+            let before = look(folder.path());
+            let mut client = Client::login(server, Profile::Plain).await;
+            let mut data = Data::begin(&mut client, "STOR old").await;
+            data.write(&half).await;
+            drop(client);
+            drop(data);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            assert_undamaged(folder.path(), &before, "old", b"", &format!("{length} octets, round {round}"));
+        }
     }
 }
 

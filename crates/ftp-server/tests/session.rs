@@ -102,14 +102,14 @@ async fn long_transfers_arrive_are_aborted_and_leave_nothing_on_threads_of_their
         assert_eq!(client.reply().await.0, 150);
         let mut wire = client.protect(stream).await;
         wire.write_all(&data[..3_000_000]).await.unwrap();
-        drop(client);
-        let left = async {
-            while std::fs::read_dir(folder.path()).unwrap().count() > 1 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(5), left).await.expect("nothing is left behind");
+        client.send("ABOR").await;
+        // It goes on sending until it is cut off.
+        let sending = async { while wire.write_all(&data).await.is_ok() {} };
+        let replies = async { (client.reply().await.0, client.reply().await.0) };
+        let ((), codes) = tokio::join!(sending, replies);
+        assert_eq!(codes, (426, 226), "{profile:?}");
         assert!(std::fs::read(folder.path().join("file")).unwrap() == data, "the old version stays");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     }
 }
 

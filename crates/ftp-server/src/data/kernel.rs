@@ -1,16 +1,16 @@
 //! Transfers that the kernel does by itself: a file, as it is, in clear (TYPE I, MODE S).
 //!
-//! Uploads go from the socket to the file by a pipe (`splice`), which spares a copy, a third of the processor time.
-//! Downloads: `sendfile` moves pages from the cache to the socket and copies nothing through this process. It would block on a page
+//! Uploads go from the socket to the file by a pipe (`splice`), which spares a copy. Downloads: `sendfile` moves pages from the cache to the socket and copies nothing through this process. It would block on a page
 //! that is not in the cache, so each window is asked for first (`RWF_NOWAIT`), and one that is cold is read in on a
 //! thread that may wait for a disk.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::sync::Arc;
 
 use ftp_proto::session::{Count, Fault};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -116,13 +116,14 @@ impl<'a> Piped<'a> {
     async fn fill(&mut self, stop: &mut Stop) -> (usize, Then) {
         let (mut held, mut waited) = (0, false);
         while held < BUFFER {
+            if stop.is_set() {
+                return (held, Then::Fault(Fault::Aborted));
+            }
             // Not by the runtime: the kernel says of a full pipe what it says of an empty socket.
             match splice(&*self.stream, None, &self.into, None, BUFFER - held, SpliceFlags::NONBLOCK) {
-                Ok(0) => return (held, Then::End),
-                Ok(moved) => (held, waited) = (held + moved, false),
+                Ok(moved) if moved > 0 => (held, waited) = (held + moved, false),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if waited || held >= FIRST => break,
-                Err(Errno::AGAIN) => {
+                Err(Errno::AGAIN) if !waited && held < FIRST => {
                     let stall = stop.pace.stall;
                     let patience = if held > 0 { GATHER } else { stall };
                     let mut octet = [0];
@@ -138,10 +139,26 @@ impl<'a> Piped<'a> {
                         Err(_) => return (0, Then::Fault(Fault::Stalled(stall))),
                     }
                 }
+                Ok(_) | Err(Errno::AGAIN) if held > 0 => break,
+                // It sees nothing behind TCP's urgent mark, neither octets nor that the end is not here yet.
+                Ok(_) | Err(Errno::AGAIN) => match self.read_past_mark() {
+                    Ok(0) => return (0, Then::End),
+                    Ok(read) => held = read,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => waited = false,
+                    Err(error) => return (0, Then::Fault(broken(&error))),
+                },
                 Err(errno) => return (held, Then::Fault(broken(&errno.into()))),
             }
         }
         (held, Then::More)
+    }
+
+    /// Reads as others do, past an urgent mark too, into the pipe, which is empty. 0 is the end.
+    fn read_past_mark(&mut self) -> io::Result<usize> {
+        let mut octets = [0; 4096];
+        let (_, count) = rustix::net::recv(&*self.stream, &mut octets, RecvFlags::DONTWAIT)?;
+        self.into.write_all(octets.get(..count).unwrap_or_default())?;
+        Ok(count)
     }
 }
 
@@ -154,7 +171,7 @@ mod tests {
     use ftp_proto::data::Coding;
     use ftp_proto::session::{Inbound, Protection};
     use ftp_proto::value::path::VPath;
-    use std::io::Write;
+    use socket2::SockRef;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::watch;
@@ -244,6 +261,19 @@ mod tests {
         received.unwrap();
         assert_eq!((count.file, count.wire), (3_000_000, 3_000_000));
         assert!(file.unwrap() == octets);
+    }
+
+    /// The urgent octet itself belongs to no file (RFC 793 §3.7); what stands behind it does.
+    #[tokio::test]
+    async fn an_urgent_mark_in_an_upload_ends_nothing() {
+        let client = async |mut stream: TcpStream| {
+            stream.write_all(b"before").await.unwrap();
+            SockRef::from(&stream).send_out_of_band(b"!").unwrap();
+            stream.write_all(b" and behind").await.unwrap();
+        };
+        let (received, _, file) = upload(None, client).await;
+        received.unwrap();
+        assert_eq!(file.unwrap(), b"before and behind");
     }
 
     #[tokio::test]

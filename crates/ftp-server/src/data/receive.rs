@@ -10,7 +10,7 @@ use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::data::kernel::Piped;
-use crate::data::roam::OverTcp;
+use crate::data::roam::{OverTcp, moved};
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
 use crate::storage::{Sink, StorageError};
 
@@ -36,8 +36,8 @@ pub(crate) async fn receive(
             pumped
         }
     };
-    // A client that crashed closes its control connection too: let the session see that first.
-    tokio::task::yield_now().await;
+    // A client that crashed closes its control connection too.
+    stop.pace.let_session_look().await;
     let fault = match pumped {
         Ok(last) if !stop.is_set() => match sink.commit(last).await {
             Ok(()) => return (count, Ok(())),
@@ -86,7 +86,7 @@ async fn pump<S: AsyncRead + OverTcp + Unpin>(
                 return Err(fault);
             }
             Then::More => {
-                stop.pace.pause(stream, count.wire).await;
+                stop.pace.pause(stream, moved(count)).await;
                 let room = room_after(&piece);
                 if room > 4 * FIRST
                     && sink.takes_pipes()
@@ -126,7 +126,7 @@ async fn decode_all<S: AsyncRead + OverTcp + Unpin>(
     let mut piece = Vec::with_capacity(FIRST);
     let mut then = Then::More;
     while matches!(then, Then::More) && !decoder.is_ended() {
-        stop.pace.pause(stream, count.wire).await;
+        stop.pace.pause(stream, moved(count)).await;
         let room = room_after(&piece);
         piece.clear();
         (piece, then) = fill(stream, roomy(piece, room), stop).await;

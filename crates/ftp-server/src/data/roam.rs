@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use ftp_proto::session::Count;
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 
@@ -28,6 +30,13 @@ pub(crate) struct Pace {
     pub(crate) stall: Duration,
     /// Set when the transfer wants to leave; absent if it has, or has nowhere to go.
     leave: Option<Arc<AtomicBool>>,
+    /// Where its session lives, once it has left.
+    home: Option<Handle>,
+}
+
+/// Octets that a transfer has cost: those of the wire, or of the file where that has more (MODE Z).
+pub(crate) fn moved(count: &Count) -> u64 {
+    count.wire.max(count.file)
 }
 
 /// The TCP connection under a data connection.
@@ -59,21 +68,39 @@ impl OverTcp for TlsStream<TcpStream> {
 impl Pace {
     pub(crate) fn new(stall: Duration, spots: &Spots) -> Self {
         let leave = (!spots.is_empty()).then(|| Arc::new(AtomicBool::new(false)));
-        Self { stall, leave }
+        Self { stall, leave, home: None }
     }
 
     /// Between two pieces: a client that is as fast as the server must not keep the other sessions of this thread waiting.
-    /// After `moved` octets the transfer may leave it; nothing that belongs to a runtime may be held across this but `stream`.
+    /// After `moved` octets the transfer may leave it; nothing may be held across this, but `stream`, that another runtime
+    /// cannot wait for.
     pub(crate) async fn pause(&mut self, stream: &mut impl OverTcp, moved: u64) {
         let leave = if moved < LONG { None } else { self.leave.take() };
         if let Some(leave) = &leave {
             leave.store(true, Ordering::Relaxed);
+            self.home = Some(Handle::current());
         }
         tokio::task::yield_now().await;
         if leave.is_some() {
             adopt(stream.tcp());
         }
     }
+
+    /// Lets the session hear from its control connection what has come by now, and stop this transfer.
+    pub(crate) async fn let_session_look(&self) {
+        match &self.home {
+            None => two_turns().await,
+            // The runtime has gone if this fails, and the session with it.
+            Some(home) => drop(home.spawn(two_turns()).await),
+        }
+    }
+}
+
+/// Two turns of a runtime. In the first it hears what has come and polls the session, this transfer first; in the second the
+/// transfer, which waits again, lets the session look at its control connection.
+async fn two_turns() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
 }
 
 /// Lets the runtime that runs this wait for the connection. If it cannot, the one that did goes on doing so.
@@ -128,13 +155,43 @@ mod tests {
         std::thread::current().name().unwrap_or_default().to_owned()
     }
 
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (near, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_transfer_that_has_left_lets_its_session_hear_what_has_come() {
+        let threads = Shards::start(Duty::Transfers, 1).unwrap();
+        for _ in 0..20 {
+            let ((mut data, _client), (control, mut session)) = (pair().await, pair().await);
+            let heard = Arc::new(AtomicBool::new(false));
+            let told = Arc::clone(&heard);
+            tokio::spawn(async move {
+                let _end = session.read_u8().await;
+                told.store(true, Ordering::Relaxed);
+            });
+            let pace = Pace::new(Duration::from_secs(5), &threads.spots());
+            let mut own = pace.clone();
+            let transfer = async move {
+                own.pause(&mut data, LONG).await;
+                drop(control.into_std());
+                own.let_session_look().await;
+                heard.load(Ordering::Relaxed)
+            };
+            assert!(
+                roam(Box::pin(transfer), pace, threads.spots()).await,
+                "the session has heard of the end"
+            );
+        }
+    }
+
     #[tokio::test]
     async fn a_long_transfer_goes_on_elsewhere_and_ends_with_its_session() {
         let threads = Shards::start(Duty::Transfers, 1).unwrap();
         let spots = threads.spots();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut reader, mut stream) = pair().await;
         let pace = Pace::new(Duration::from_secs(5), &spots);
         let mut own = pace.clone();
         let transfer = async move {

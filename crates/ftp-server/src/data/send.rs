@@ -13,7 +13,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::data::kernel::{self, Part};
-use crate::data::roam::{OverTcp, Pace};
+use crate::data::roam::{OverTcp, Pace, moved};
 use crate::data::{DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
 use crate::storage::{Entries, Source, StorageError};
@@ -190,7 +190,7 @@ async fn pump<S: AsyncWrite + OverTcp + Unpin>(
         piece.clear();
         spare = std::mem::replace(&mut piece, next.map_err(Fault::Storage)?);
         if !piece.is_empty() {
-            pace.pause(stream, count.wire).await;
+            pace.pause(stream, moved(count)).await;
         }
     }
     if let Some(encoder) = &mut encoder {

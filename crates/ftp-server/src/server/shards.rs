@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Threads that may wait for disks, in all.
-const BLOCKING_THREADS: usize = 128;
+/// Threads that may wait for disks, for each duty.
+const BLOCKING_THREADS: usize = 64;
 
 /// What threads are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
