@@ -1,8 +1,10 @@
 //! Transfers that the kernel does by itself: a file, as it is, in clear (TYPE I, MODE S).
 //!
-//! Uploads go from the socket to the file by a pipe (`splice`), which spares a copy. Downloads: `sendfile` moves pages from the cache to the socket and copies nothing through this process. It would block on a page
-//! that is not in the cache, so each window is asked for first (`RWF_NOWAIT`), and one that is cold is read in on a
-//! thread that may wait for a disk.
+//! Uploads go from the socket to the file by a pipe (`splice`), which spares a copy.
+//!
+//! Downloads: `sendfile` moves pages from the cache to the socket and copies nothing through this process. It would block
+//! on a page that is not in the cache, so each window is asked for first (`RWF_NOWAIT`), and one that is cold is read in on
+//! a thread that may wait for a disk.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Write};

@@ -88,6 +88,7 @@ async fn pump<S: AsyncRead + OverTcp + Unpin>(
             Then::More => {
                 stop.pace.pause(stream, moved(count)).await;
                 let room = room_after(&piece);
+                // It has filled a second buffer: a pipe is worth its price.
                 if room > 4 * FIRST
                     && sink.takes_pipes()
                     && let Some(piped) = stream.clear().and_then(Piped::open)

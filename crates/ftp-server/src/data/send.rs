@@ -143,8 +143,7 @@ pub(crate) async fn send(
         // Its close_notify is still to come.
         (Ok(()), DataStream::Tls(stream)) => close_gently(stream.into_inner().0),
         // In MODE S an ordinary close would look like the end of the file.
-        (Err(_), DataStream::Clear(stream)) => reset(&stream),
-        (Err(_), DataStream::Tls(stream)) => reset(stream.get_ref().0),
+        (Err(_), stream) => reset(stream.tcp()),
     }
     pumped
 }
