@@ -107,6 +107,11 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
         {
             found.push(stalled);
         }
+        // The ports are the same in both: what was all open or all closed here was so by chance.
+        (None, Some(Some(partly))) if partly.cause == Cause::RangePartly => found.push(partly),
+        (Some(closed), Some(Some(partly))) if is_closed(&closed) && partly.cause == Cause::RangePartly => {
+            found.push(partly);
+        }
         (Some(finding), Some(None)) if secure.is_some() => {
             let because = format!("passive mode works in clear and not with TLS ({})", finding.because);
             found.push(Finding::new(Cause::HelperBlinded, because));
@@ -205,6 +210,11 @@ fn ports(seen: &Seen) -> Option<Finding> {
         Connect::Unreachable => Cause::RangeProhibited,
     };
     Some(Finding::new(cause, sample))
+}
+
+/// Whether no port was reached.
+fn is_closed(finding: &Finding) -> bool {
+    matches!(finding.cause, Cause::RangeFiltered | Cause::RangeRefused | Cause::RangeProhibited)
 }
 
 /// Some ports work: by their number, or by chance.
@@ -389,6 +399,20 @@ mod tests {
         let half =
             |seen: &mut Seen| seen.ports.iter_mut().skip(4).for_each(|port| port.1 = Connect::TimedOut);
         assert_eq!(changed(half), [Cause::RangePartly]);
+        // Chance may choose ports of one kind in one of the profiles.
+        let half_in_clear = |seen: &mut Seen| {
+            if seen.security == Security::Plain {
+                half(seen);
+            }
+        };
+        assert_eq!(changed(half_in_clear), [Cause::RangePartly]);
+        for closed in [Connect::TimedOut, Connect::Refused, Connect::Unreachable] {
+            let by_chance = |seen: &mut Seen| match seen.security {
+                Security::Plain => half(seen),
+                _ => all(seen, &closed),
+            };
+            assert_eq!(changed(by_chance), [Cause::RangePartly], "{closed:?}");
+        }
         let spread = |seen: &mut Seen| {
             half(seen);
             seen.one_port = vec![Connect::Refused, Connect::Good];
