@@ -23,6 +23,8 @@ use crate::proxy;
 const BACKLOG: i32 = 128;
 /// Ports of a range in which a client finds another one if somebody takes its port.
 const WIDE: u32 = 100;
+/// Ports that are drawn before each of the range is tried.
+const DRAWS: usize = 8;
 
 /// From where a data connection may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,10 +146,11 @@ impl Ports {
             let offset = u16::try_from((first + step) % count).ok()?;
             Some((local, range.start() + offset))
         };
-        // Mostly the first is free, and nobody has to wait until it listens. In a narrow range two clients may want the same
+        // Mostly a free one is drawn, and nobody has to wait until it listens. In a narrow range two clients may want the same
         // port, which they share: there the table must not change meanwhile.
-        let first = key(0).filter(|key| count >= WIDE && !self.lock().contains_key(key));
-        if let Some((key, socket)) = first.and_then(|key| Some((key, self.listen(key)?))) {
+        if count >= WIDE
+            && let Some((key, socket)) = self.draw(local)
+        {
             return Some(self.claim(&mut self.lock(), key, client, socket));
         }
         let mut table = self.lock();
@@ -163,9 +166,23 @@ impl Ports {
         })
     }
 
+    /// A port at `local` that is nobody's, and listens; `None` if a few that are drawn are all taken. Connections of this
+    /// host's own clients take ports of a range that is in the system's range, too.
+    fn draw(&self, local: IpAddr) -> Option<((IpAddr, u16), Arc<TcpListener>)> {
+        let socket = open(local, self.terms.mss).ok()?;
+        let key = (0..DRAWS).find_map(|_| {
+            let key = (local, rand::rng().random_range(self.terms.range.clone()));
+            (!self.lock().contains_key(&key) && socket.bind(&SocketAddr::from(key).into()).is_ok())
+                .then_some(key)
+        })?;
+        Some((key, listen(socket).ok()?))
+    }
+
     /// A socket that listens there; `None` if it cannot.
-    fn listen(&self, (address, port): (IpAddr, u16)) -> Option<Arc<TcpListener>> {
-        listen(SocketAddr::new(address, port), self.terms.mss).ok().map(Arc::new)
+    fn listen(&self, key: (IpAddr, u16)) -> Option<Arc<TcpListener>> {
+        let socket = open(key.0, self.terms.mss).ok()?;
+        socket.bind(&SocketAddr::from(key).into()).ok()?;
+        listen(socket).ok()
     }
 
     /// Enters the reservation of a port that listens.
@@ -218,19 +235,24 @@ pub(crate) fn reset(stream: &TcpStream) {
     let _refused = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-fn listen(address: SocketAddr, mss: Option<u32>) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
+/// A socket with the options of a passive port.
+fn open(local: IpAddr, mss: Option<u32>) -> std::io::Result<Socket> {
+    let domain = if local.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), None)?;
     socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
+    if local.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     if let Some(mss) = mss {
         // What is accepted here inherits it.
         socket.set_tcp_mss(mss)?;
     }
-    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen(socket: Socket) -> std::io::Result<Arc<TcpListener>> {
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    TcpListener::from_std(socket.into()).map(Arc::new)
 }
 
 /// A connection of a load balancer, which says whose it is.
