@@ -356,6 +356,34 @@ mod tests {
         assert!(ports.reserve(HOME, HOME).is_some());
     }
 
+    /// Which sessions on two threads ask for at the same time.
+    #[test]
+    fn a_narrow_range_serves_every_address_at_once() {
+        let ports = Ports::new(Terms::of(25_908..=25_909));
+        let reserve = |client: IpAddr| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            let _inside = runtime.enter();
+            for turn in 0..2000 {
+                assert!(ports.reserve(HOME, client).is_some(), "refused in turn {turn}");
+            }
+        };
+        std::thread::scope(|scope| {
+            for last in 2..6 {
+                scope.spawn(move || reserve(other(last)));
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn ports_that_others_use_are_passed_over() {
+        let taken = (25_910..26_009).map(|port| std::net::TcpListener::bind((HOME, port)).unwrap());
+        let taken: Vec<_> = taken.collect();
+        let ports = Ports::new(Terms::of(25_910..=26_009));
+        let last = ports.reserve(HOME, HOME).unwrap();
+        assert_eq!((last.port(), taken.len()), (26_009, 99));
+        assert!(ports.reserve(HOME, HOME).is_none());
+    }
+
     #[tokio::test]
     async fn a_stranger_is_reset_and_uses_up_nothing() {
         let ports = Ports::new(Terms::of(25_903..=25_903));

@@ -29,6 +29,12 @@ use tokio_rustls::server::TlsStream;
 
 use crate::ports::Origin;
 
+#[cfg(feature = "ring")]
+mod ring;
+
+#[cfg(feature = "ring")]
+pub use self::ring::ring_provider;
+
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -134,35 +140,6 @@ fn is_chacha(suite: &CipherSuite) -> bool {
     suite.as_str().is_some_and(|name| name.contains("CHACHA20"))
 }
 
-/// ring, with the cipher suites in the order of what they cost here: AES-128-GCM, whose SHA-256 most processors do in
-/// hardware, before AES-256-GCM, whose SHA-384 they do not (a tenth of a small file); ChaCha20 where AES is software.
-#[must_use]
-pub fn ring_provider() -> CryptoProvider {
-    let mut provider = rustls::crypto::ring::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| match suite.suite() {
-        suite if is_chacha(&suite) => {
-            if has_aes() {
-                2
-            } else {
-                0
-            }
-        }
-        suite if suite.as_str().is_some_and(|name| name.contains("AES_128")) => 1,
-        _ => 2,
-    });
-    provider
-}
-
-/// Whether the processor has instructions for AES.
-fn has_aes() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("aes");
-    #[cfg(target_arch = "aarch64")]
-    return std::arch::is_aarch64_feature_detected!("aes");
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return false;
-}
-
 /// The configurations of all kinds of connection.
 #[derive(Debug, Clone)]
 struct Configs {
@@ -209,30 +186,26 @@ pub(crate) enum Belongs {
 }
 
 impl Tls {
-    /// TLS 1.2 and 1.3 with this chain, leaf first, and its key.
+    /// TLS 1.2 and 1.3 with this chain, leaf first, and its key. Each provider of rustls has a `Ticketer`, which makes
+    /// and reads tickets; where two servers share one, a client may resume at the other.
     ///
     /// # Errors
     /// [`TlsError::Certificate`] if they cannot be used.
     pub fn new(
         provider: Arc<CryptoProvider>,
+        ticketer: Arc<dyn ProducesTickets>,
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
-        data_session: DataSession,
     ) -> Result<Self, TlsError> {
-        let ticketer = rustls::crypto::ring::Ticketer::new()?;
         let current = RwLock::new(configs(&provider, &ticketer, (chain, key), Vec::new())?);
-        Ok(Self { provider, ticketer, current, data_session })
+        Ok(Self { provider, ticketer, current, data_session: DataSession::default() })
     }
 
-    /// The same with [`ring_provider`].
-    ///
-    /// # Errors
-    /// As for [`Tls::new`].
-    pub fn with_ring(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, TlsError> {
-        Self::new(Arc::new(ring_provider()), chain, key, DataSession::default())
+    /// What data connections have to prove; [`DataSession::Prefer`] unless this says otherwise.
+    #[must_use]
+    pub fn data_session(mut self, demanded: DataSession) -> Self {
+        self.data_session = demanded;
+        self
     }
 
     /// Uses other certificates from the next handshake on: those of `hosts` for clients that ask for these names,
@@ -386,47 +359,5 @@ pub(crate) fn facts(connection: &ServerConnection) -> TlsFacts {
             .unwrap_or("unknown cipher")
             .to_owned(),
         server_name: connection.server_name().map(str::to_owned),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustls::pki_types::ServerName;
-    use rustls::{ClientConfig, RootCertStore};
-    use tokio_rustls::TlsConnector;
-
-    /// What is agreed on with a client that prefers suites whose name has `first`.
-    async fn agreed(first: &str) -> String {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-        let leaf = made.cert.der().clone();
-        let tls =
-            Tls::with_ring(vec![leaf.clone()], made.signing_key.serialize_der().try_into().unwrap()).unwrap();
-        let mut provider = rustls::crypto::ring::default_provider();
-        provider.cipher_suites.sort_by_key(|suite| !suite.suite().as_str().unwrap().contains(first));
-        let mut roots = RootCertStore::empty();
-        roots.add(leaf).unwrap();
-        let client = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let (here, there) = tokio::io::duplex(1 << 16);
-        let name = ServerName::try_from("localhost").unwrap();
-        let connector = TlsConnector::from(Arc::new(client));
-        let (server, client) = tokio::join!(
-            tls.control(here, Binding::random(), Duration::from_secs(5)),
-            connector.connect(name, there)
-        );
-        client.unwrap();
-        facts(server.unwrap().get_ref().1).cipher
-    }
-
-    #[tokio::test]
-    async fn the_server_chooses_the_suite_but_for_those_who_need_chacha() {
-        let ours = ring_provider().cipher_suites.first().unwrap().suite();
-        assert_eq!(agreed("AES_256").await, ours.as_str().unwrap());
-        assert_eq!(agreed("AES_128").await, ours.as_str().unwrap());
-        assert!(agreed("CHACHA20").await.contains("CHACHA20"));
     }
 }

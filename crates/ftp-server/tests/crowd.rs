@@ -1,4 +1,5 @@
 //! Many clients through few passive ports: everyone gets through, and nobody gets another's data.
+#![cfg(feature = "ring")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure is the test's failure")]
 
 mod client;

@@ -1,5 +1,6 @@
 //! A failed upload leaves nothing behind: each way in which one can fail, to a new and to an existing name, in
 //! plain FTP, explicit and implicit FTPS. After each the folder is looked at, and the session goes on.
+#![cfg(feature = "ring")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

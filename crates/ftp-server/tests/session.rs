@@ -1,4 +1,5 @@
 //! Whole sessions over loopback: TLS, limits, pipelining, data connections, and how a server stops.
+#![cfg(feature = "ring")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -370,8 +371,7 @@ async fn tickets_of_other_sessions_are_refused() {
         (DataSession::Require, 226, 522, 522),
     ] {
         let (chain, key) = certificate();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = Tls::new(provider, chain, key, mode).unwrap();
+        let tls = Tls::with_ring(chain, key).unwrap().data_session(mode);
         let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
         let mut mallory = Client::login(&server, Profile::Explicit).await;
         let mut client = Client::login(&server, Profile::Explicit).await;
@@ -396,14 +396,43 @@ async fn tickets_of_other_sessions_are_refused() {
     }
 }
 
+/// A ticket of a data connection that had shown nothing shows nothing where the control connection was resumed from such a
+/// ticket, either. Two servers share their tickets here: one that asks for nothing hands them out.
+#[tokio::test]
+async fn a_login_does_not_make_an_unproved_ticket_prove_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "unproved").unwrap();
+    let (chain, key) = certificate();
+    let ticketer = rustls::crypto::ring::Ticketer::new().unwrap();
+    let server = |mode| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = Tls::new(provider, Arc::clone(&ticketer), chain.clone(), key.clone_key()).unwrap();
+        start(builder(folder.path()).tls(Arc::new(tls.data_session(mode))))
+    };
+    let (lax, strict) = (server(DataSession::Prefer).await, server(DataSession::Require).await);
+    let mut client = Client::login(&lax, Profile::Explicit).await;
+    let mut unproved = Vec::new();
+    for _ in 0..2 {
+        client.tls = trust();
+        assert_eq!(client.download("RETR file").await.1, 226);
+        unproved.push(Arc::clone(&client.tls));
+    }
+    let mut impostor = Client::connect(&strict, Profile::Explicit).await;
+    impostor.tls = Arc::clone(&unproved[0]);
+    let mut impostor = impostor.log_in().await;
+    let own = std::mem::replace(&mut impostor.tls, Arc::clone(&unproved[1]));
+    assert_eq!(impostor.download("RETR file").await.1, 522);
+    impostor.tls = own;
+    assert_eq!(impostor.download("RETR file").await.1, 226, "its control connection's own tickets do");
+}
+
 /// Clients that keep to RFC 8446 §C.4 use each ticket once: with a new one in every download they never run out.
 #[tokio::test]
 async fn a_client_that_uses_tickets_once_resumes_for_every_download() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "resumed").unwrap();
     let (chain, key) = certificate();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = Tls::new(provider, chain, key, DataSession::Require).unwrap();
+    let tls = Tls::with_ring(chain, key).unwrap().data_session(DataSession::Require);
     let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
     let mut client = Client::login(&server, Profile::Explicit).await;
     for _ in 0..12 {
@@ -487,8 +516,7 @@ async fn tls_1_2_clients_may_resume() {
     std::fs::write(folder.path().join("file"), "resumed").unwrap();
     for mode in [DataSession::Prefer, DataSession::Require] {
         let (chain, key) = certificate();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = Tls::new(provider, chain, key, mode).unwrap();
+        let tls = Tls::with_ring(chain, key).unwrap().data_session(mode);
         let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
         let mut client = Client::connect(&server, Profile::Explicit).await;
         client.tls = client::trust_in(&[&rustls::version::TLS12]);

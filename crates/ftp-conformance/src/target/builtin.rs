@@ -67,9 +67,8 @@ fn tls(setup: Option<Need>) -> Result<Option<Arc<Tls>>, String> {
         return Ok(None);
     }
     let session = if setup == Some(Need::Resume) { DataSession::Require } else { DataSession::default() };
-    let provider = Arc::new(ftp_server::tls::ring_provider());
     let (chain, key) = identity("localhost")?;
-    let tls = Tls::new(provider, chain, key, session).map_err(text)?;
+    let tls = Tls::with_ring(chain, key).map_err(text)?.data_session(session);
     if setup == Some(Need::Hosts) {
         let hosts = HOSTS.iter().map(|host| Ok(((*host).to_owned(), identity(host)?)));
         tls.replace(identity("localhost")?, hosts.collect::<Result<_, String>>()?).map_err(text)?;
