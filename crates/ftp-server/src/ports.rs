@@ -21,7 +21,7 @@ use crate::proxy;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 128;
-/// Ports of a range in which a client finds another one if somebody takes its port.
+/// Ports of a range that is not narrow.
 const WIDE: u32 = 100;
 /// Ports that are drawn before each of the range is tried.
 const DRAWS: usize = 8;
@@ -67,6 +67,15 @@ impl Terms {
     #[must_use]
     pub fn of(range: RangeInclusive<u16>) -> Self {
         Self { range, peer: DataPeer::default(), mss: None, proxies: Vec::new() }
+    }
+
+    fn count(&self) -> u32 {
+        u32::from(self.range.end() - self.range.start()) + 1
+    }
+
+    /// Whether a client finds another port if somebody takes the one that it was about to get.
+    fn is_wide(&self) -> bool {
+        self.count() >= WIDE
     }
 }
 
@@ -140,7 +149,7 @@ impl Ports {
     pub fn reserve(self: &Arc<Self>, local: IpAddr, client: IpAddr) -> Option<Lease> {
         let range = &self.terms.range;
         let client = self.terms.peer.key(client);
-        let count = u32::from(range.end() - range.start()) + 1;
+        let count = self.terms.count();
         let first = rand::rng().random_range(0..count);
         let key = |step| {
             let offset = u16::try_from((first + step) % count).ok()?;
@@ -148,7 +157,7 @@ impl Ports {
         };
         // Mostly a free one is drawn, and nobody has to wait until it listens. In a narrow range two clients may want the same
         // port, which they share: there the table must not change meanwhile.
-        if count >= WIDE
+        if self.terms.is_wide()
             && let Some((key, socket)) = self.draw(local)
         {
             return Some(self.claim(&mut self.lock(), key, client, socket));
@@ -325,8 +334,9 @@ impl Drop for Lease {
         }
         if listening.claims.is_empty() {
             table.remove(&self.key);
-            if Arc::strong_count(&self.socket) > 1 {
-                // A connection that is being introduced still holds it: the port must be free at once.
+            // The port must be free before another session looks for one, unless that finds others in any case. A connection
+            // that is being introduced may hold the socket for seconds.
+            if !ports.terms.is_wide() || Arc::strong_count(&self.socket) > 1 {
                 let _refused = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
             }
         }
