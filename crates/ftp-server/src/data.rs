@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use ftp_proto::session::{DataFault, Fault, Protection};
 use ftp_proto::value::text::Text;
-use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -135,10 +134,7 @@ impl Channel {
         match (&mut *self, guard) {
             (Self::Reserved(lease), _) => {
                 *self = match lease.accept().await {
-                    Ok(Arrival { stream, origin }) => {
-                        prepare(&stream);
-                        Self::Up(stream, origin)
-                    }
+                    Ok(Arrival { stream, origin }) => Self::Up(stream, origin),
                     Err(_) => Self::None,
                 };
             }
@@ -219,15 +215,6 @@ impl Channel {
             _ => DataFault::Lost,
         }
     }
-}
-
-/// A segment that the peer does not acknowledge for so long ends the connection.
-pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
-
-/// The option of every data connection. None asks whether an idle client is still there: transfers have a limit for that.
-pub(crate) fn prepare(stream: &TcpStream) {
-    // Without the option the connection works all the same, only less well.
-    let _refused = SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }
 
 /// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.

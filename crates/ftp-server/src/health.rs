@@ -127,9 +127,10 @@ impl Seen {
         (inside >= HOLE_MIN && inside * 10 >= failed * 9).then_some((low, high))
     }
 
-    fn suspect_passive(&self, client: &Client, port: u16, range: &RangeInclusive<u16>) -> Suspect {
+    /// Who is in the way of a client whose connections to passive ports `worked` so many times.
+    fn suspect_passive(&self, worked: u64, port: u16, range: &RangeInclusive<u16>) -> Suspect {
         let missed = self.clients.values().filter(|client| client.passive.bad > 0).count();
-        match (client.passive.good, self.passive.good) {
+        match (worked, self.passive.good) {
             (0, 0) if missed > 1 => Suspect::Server,
             (0, 0) => Suspect::Unknown,
             (0, _) => Suspect::Client,
@@ -137,9 +138,10 @@ impl Seen {
         }
     }
 
-    fn suspect_active(&self, client: &Client) -> Suspect {
+    /// The same of connections to the client.
+    fn suspect_active(&self, worked: u64) -> Suspect {
         let failed = self.clients.values().filter(|client| client.active.bad > 0).count();
-        match (client.active.good, self.active.good) {
+        match (worked, self.active.good) {
             (0, 0) if failed > 1 => Suspect::Server,
             (0, 1..) => Suspect::Client,
             _ => Suspect::Unknown,
@@ -171,10 +173,10 @@ impl Health {
         let known = seen.client(client);
         known.passive.count(outcome);
         known.stranger = stranger.or(known.stranger);
-        let known = known.clone();
+        let worked = known.passive.good;
         match outcome {
             Outcome::Good => Suspect::Unknown,
-            Outcome::Bad => seen.suspect_passive(&known, port, &self.range),
+            Outcome::Bad => seen.suspect_passive(worked, port, &self.range),
         }
     }
 
@@ -184,10 +186,10 @@ impl Health {
         seen.active.count(outcome);
         let known = seen.client(client);
         known.active.count(outcome);
-        let known = known.clone();
+        let worked = known.active.good;
         match outcome {
             Outcome::Good => Suspect::Unknown,
-            Outcome::Bad => seen.suspect_active(&known),
+            Outcome::Bad => seen.suspect_active(worked),
         }
     }
 
@@ -215,9 +217,9 @@ impl Health {
             .map(|(address, client)| {
                 let port = *self.range.start();
                 let suspect = if client.passive.bad > 0 {
-                    seen.suspect_passive(client, port, &self.range)
+                    seen.suspect_passive(client.passive.good, port, &self.range)
                 } else if client.active.bad > 0 {
-                    seen.suspect_active(client)
+                    seen.suspect_active(client.active.good)
                 } else {
                     Suspect::Unknown
                 };

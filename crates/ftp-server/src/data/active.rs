@@ -9,8 +9,6 @@ use ftp_proto::value::text::Text;
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::data::prepare;
-
 /// Connects from `local` to `to`, with a time limit of its own: the kernel's is over two minutes.
 pub(crate) async fn dial(
     local: IpAddr,
@@ -27,10 +25,7 @@ pub(crate) async fn dial(
         socket.connect(to).await
     };
     match tokio::time::timeout(within, connecting).await {
-        Ok(Ok(stream)) => {
-            prepare(&stream);
-            Ok(stream)
-        }
+        Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Err(DataFault::Refused(to)),
         Ok(Err(error)) => Err(DataFault::Unreachable(to, Text::clean(error.to_string()))),
         Err(_) => Err(DataFault::TimedOut(to, within)),

@@ -21,6 +21,9 @@ use crate::storage::{Entries, Source, StorageError};
 /// Octets of a file that are read, encoded and sent at once.
 const PIECE: usize = 128 << 10;
 
+/// A segment of a longer download that the client does not acknowledge for so long ends the connection.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
 /// Where the octets come from.
 pub(crate) enum Origin {
     /// A file, and how many of its octets are wanted.
@@ -118,10 +121,13 @@ pub(crate) async fn send(
     count: &mut Count,
 ) -> Result<(), Fault> {
     let mut pace = stop.pace.clone();
-    if origin.is_short() {
-        // Octets, close_notify and FIN are one segment. Without the option they are three.
-        let _refused = SockRef::from(stream.tcp()).set_tcp_cork(true);
-    }
+    // Without either option the connection works all the same, only less well.
+    let socket = SockRef::from(stream.tcp());
+    let _refused = match origin.is_short() {
+        // Octets, close_notify and FIN are one segment, where they would be three.
+        true => socket.set_tcp_cork(true),
+        false => socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)),
+    };
     let pumped = {
         let pump = async {
             match &mut stream {
