@@ -21,7 +21,7 @@ const MIXED: usize = 8;
 const OPEN: usize = 16;
 /// Ports that are tried where none is open: each may cost the time of an attempt.
 const CLOSED: usize = 12;
-/// Ports that get a second try if nothing comes back. If all of these are silent it is not a lost segment.
+/// Ports that get a second try if nothing comes back. If none of these is reached it is not a lost segment.
 const TWICE: usize = 3;
 
 /// How probing is done.
@@ -198,8 +198,8 @@ impl Probe<'_> {
             let Ok(port) = extended_port(&reply) else { return };
             let to = SocketAddr::new(peer.ends.1.ip(), port);
             let within = self.settings.attempt / 2;
-            let silent = open == 0 && self.seen.ports.len() >= TWICE;
-            let reached = if silent { connect(to, within).await } else { try_twice(to, within).await };
+            let hopeless = open == 0 && self.seen.ports.len() >= TWICE;
+            let reached = if hopeless { connect(to, within).await } else { try_twice(to, within).await };
             let reached = why(&reached);
             open += usize::from(reached == Connect::Good);
             self.seen.ports.push((port, reached));

@@ -100,18 +100,25 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
         found.extend(seen.iter().filter_map(control));
         return found;
     };
-    match (passive(main), clear.map(passive)) {
+    // One port in clear may be an accident, such as a segment that was lost twice.
+    let in_clear = clear.map(|clear| passive(clear).filter(|found| !is_partly(found) || closed(clear) > 1));
+    match (passive(main), in_clear) {
         // In TLS even a small transfer begins with a big handshake.
         (Some(hung), Some(Some(stalled)))
             if hung.cause == Cause::PayloadDropped && stalled.cause == Cause::PacketsTooBig =>
         {
             found.push(stalled);
         }
-        // The ports are the same in both: what was all open or all closed here was so by chance.
-        (None, Some(Some(partly))) if partly.cause == Cause::RangePartly => found.push(partly),
-        (Some(closed), Some(Some(partly))) if is_closed(&closed) && partly.cause == Cause::RangePartly => {
+        // A range that is partly open may show this profile ports of one kind, and the other both.
+        (None, Some(Some(partly))) if is_partly(&partly) => found.push(partly),
+        (Some(_), Some(Some(partly)))
+            if is_partly(&partly)
+                && open(main) == 0
+                && clear.is_some_and(|clear| open(clear) <= closed(clear)) =>
+        {
             found.push(partly);
         }
+        (Some(partly), Some(None)) if is_partly(&partly) => found.push(partly),
         (Some(finding), Some(None)) if secure.is_some() => {
             let because = format!("passive mode works in clear and not with TLS ({})", finding.because);
             found.push(Finding::new(Cause::HelperBlinded, because));
@@ -212,9 +219,18 @@ fn ports(seen: &Seen) -> Option<Finding> {
     Some(Finding::new(cause, sample))
 }
 
-/// Whether no port was reached.
-fn is_closed(finding: &Finding) -> bool {
-    matches!(finding.cause, Cause::RangeFiltered | Cause::RangeRefused | Cause::RangeProhibited)
+fn is_partly(finding: &Finding) -> bool {
+    finding.cause == Cause::RangePartly
+}
+
+/// Ports that were reached.
+fn open(seen: &Seen) -> usize {
+    seen.ports.iter().filter(|(_, connect)| *connect == Connect::Good).count()
+}
+
+/// Ports that were not.
+fn closed(seen: &Seen) -> usize {
+    seen.ports.len() - open(seen)
 }
 
 /// Some ports work: by their number, or by chance.
@@ -400,19 +416,23 @@ mod tests {
             |seen: &mut Seen| seen.ports.iter_mut().skip(4).for_each(|port| port.1 = Connect::TimedOut);
         assert_eq!(changed(half), [Cause::RangePartly]);
         // Chance may choose ports of one kind in one of the profiles.
-        let half_in_clear = |seen: &mut Seen| {
-            if seen.security == Security::Plain {
-                half(seen);
-            }
+        let in_one = |only: Security, change: &dyn Fn(&mut Seen), other: &dyn Fn(&mut Seen)| {
+            changed(|seen| if seen.security == only { change(seen) } else { other(seen) })
         };
-        assert_eq!(changed(half_in_clear), [Cause::RangePartly]);
-        for closed in [Connect::TimedOut, Connect::Refused, Connect::Unreachable] {
-            let by_chance = |seen: &mut Seen| match seen.security {
-                Security::Plain => half(seen),
-                _ => all(seen, &closed),
-            };
-            assert_eq!(changed(by_chance), [Cause::RangePartly], "{closed:?}");
+        assert_eq!(in_one(Security::Plain, &half, &|_| {}), [Cause::RangePartly]);
+        assert_eq!(in_one(Security::Explicit, &half, &|_| {}), [Cause::RangePartly]);
+        for connect in [Connect::TimedOut, Connect::Refused, Connect::Unreachable] {
+            let by_chance = in_one(Security::Plain, &half, &|seen| all(seen, &connect));
+            assert_eq!(by_chance, [Cause::RangePartly], "{connect:?}");
         }
+        // One port may be an accident: a lost segment, twice.
+        let one = |seen: &mut Seen| seen.ports[0].1 = Connect::TimedOut;
+        assert_eq!(in_one(Security::Plain, &one, &|_| {}), [Cause::Works]);
+        let blinded = in_one(Security::Plain, &one, &|seen| all(seen, &Connect::TimedOut));
+        assert_eq!(blinded, [Cause::HelperBlinded, Cause::RangeFiltered]);
+        let two = |seen: &mut Seen| seen.ports[..2].iter_mut().for_each(|port| port.1 = Connect::TimedOut);
+        let filtered = in_one(Security::Plain, &two, &|seen| all(seen, &Connect::TimedOut));
+        assert_eq!(filtered, [Cause::RangeFiltered], "not by chance: most are open in clear");
         let spread = |seen: &mut Seen| {
             half(seen);
             seen.one_port = vec![Connect::Refused, Connect::Good];
