@@ -16,7 +16,7 @@ const STEPS: &[Step] = &[
             ["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"];
         run(&mut command("cargo", &args))
     }),
-    ("each crate alone", || ALONE.iter().try_for_each(|features| alone(features))),
+    ("each crate alone", || ALONE.iter().try_for_each(|package| alone(package))),
     ("tests", || run(&mut command("cargo", &["test", "--workspace"]))),
     ("benchmarks run", || {
         run(&mut command("cargo", &["bench", "-p", "ftp-proto", "--quiet", "--", "--test"]))
@@ -36,11 +36,12 @@ const ALONE: &[&[&str]] = &[
     &["ftp-proto"],
     &["ftp-server", "--no-default-features"],
     &["ftp-server", "--no-default-features", "--features", "ring"],
+    &["ftp-server"],
     &["ftp-conformance"],
 ];
 
 fn alone(package: &[&str]) -> Result<(), String> {
-    let lints = ["--lib", "--quiet", "--", "-D", "warnings"];
+    let lints = ["--lib", "--bins", "--quiet", "--", "-D", "warnings"];
     run(&mut command("cargo", &[&["clippy", "-p"], package, &lints].concat()))
 }
 

@@ -187,10 +187,11 @@ pub(crate) enum Belongs {
 
 impl Tls {
     /// TLS 1.2 and 1.3 with this chain, leaf first, and its key. Each provider of rustls has a `Ticketer`, which makes
-    /// and reads tickets; where two servers share one, a client may resume at the other.
+    /// and reads tickets; where two servers share one, a client may resume at the other. TLS 1.2, whose tickets name no
+    /// control session, then takes a session of either for a proof.
     ///
     /// # Errors
-    /// [`TlsError::Certificate`] if they cannot be used.
+    /// [`TlsError::Certificate`] if they, or the suites of the provider, cannot be used.
     pub fn new(
         provider: Arc<CryptoProvider>,
         ticketer: Arc<dyn ProducesTickets>,

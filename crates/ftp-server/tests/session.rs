@@ -420,6 +420,7 @@ async fn a_login_does_not_make_an_unproved_ticket_prove_anything() {
     let mut impostor = Client::connect(&strict, Profile::Explicit).await;
     impostor.tls = Arc::clone(&unproved[0]);
     let mut impostor = impostor.log_in().await;
+    assert_eq!(impostor.secured, Some(rustls::HandshakeKind::Resumed));
     let own = std::mem::replace(&mut impostor.tls, Arc::clone(&unproved[1]));
     assert_eq!(impostor.download("RETR file").await.1, 522);
     impostor.tls = own;

@@ -21,7 +21,7 @@ use crate::storage::{Entries, Source, StorageError};
 /// Octets of a file that are read, encoded and sent at once.
 const PIECE: usize = 128 << 10;
 
-/// A segment of a longer download that the client does not acknowledge for so long ends the connection.
+/// A segment that the client does not acknowledge for so long ends a download that is not short.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Where the octets come from.

@@ -12,7 +12,7 @@ impl Tls {
     /// [`Tls::new`] with [`ring_provider`] and its tickets.
     ///
     /// # Errors
-    /// As for [`Tls::new`].
+    /// As for [`Tls::new`], and if the system has no random octets for the key of the tickets.
     pub fn with_ring(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,

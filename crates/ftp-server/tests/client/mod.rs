@@ -18,7 +18,7 @@ use ftp_server::storage::{Durability, LocalOptions, LocalStorage};
 use ftp_server::tls::Tls;
 use ftp_server::{Builder, Options, Server};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
@@ -99,13 +99,17 @@ pub(crate) struct Client {
     wire: Option<Box<dyn Wire>>,
     read: Vec<u8>,
     pub(crate) tls: Arc<ClientConfig>,
+    /// How AUTH TLS went.
+    pub(crate) secured: Option<HandshakeKind>,
     profile: Profile,
     address: SocketAddr,
 }
 
-async fn shake(tls: &Arc<ClientConfig>, wire: impl Wire + 'static) -> std::io::Result<Box<dyn Wire>> {
+async fn shake(tls: &Arc<ClientConfig>, wire: impl Wire + 'static) -> (Box<dyn Wire>, Option<HandshakeKind>) {
     let name = ServerName::try_from("localhost").unwrap();
-    Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, wire).await?))
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, wire).await.unwrap();
+    let kind = stream.get_ref().1.handshake_kind();
+    (Box::new(stream), kind)
 }
 
 impl Client {
@@ -119,8 +123,8 @@ impl Client {
         let stream = TcpStream::connect(address).await.unwrap();
         let tls = trust();
         let wire: Box<dyn Wire> =
-            if profile == Profile::Implicit { shake(&tls, stream).await.unwrap() } else { Box::new(stream) };
-        let mut client = Self { wire: Some(wire), read: Vec::new(), tls, profile, address };
+            if profile == Profile::Implicit { shake(&tls, stream).await.0 } else { Box::new(stream) };
+        let mut client = Self { wire: Some(wire), read: Vec::new(), tls, secured: None, profile, address };
         assert_eq!(client.reply().await.0, 220);
         client
     }
@@ -147,7 +151,8 @@ impl Client {
     /// Starts TLS on the control connection.
     pub(crate) async fn secure(&mut self) {
         let wire = self.wire.take().unwrap();
-        self.wire = Some(shake(&self.tls, wire).await.unwrap());
+        let (wire, kind) = shake(&self.tls, wire).await;
+        (self.wire, self.secured) = (Some(wire), kind);
     }
 
     pub(crate) async fn send(&mut self, text: &str) {
@@ -233,7 +238,7 @@ impl Client {
 
     /// The same protected as the profile asks.
     pub(crate) async fn protect(&self, stream: TcpStream) -> Box<dyn Wire> {
-        if self.protects() { shake(&self.tls, stream).await.unwrap() } else { Box::new(stream) }
+        if self.protects() { shake(&self.tls, stream).await.0 } else { Box::new(stream) }
     }
 
     /// Uploads; the final reply.
