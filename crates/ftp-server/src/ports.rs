@@ -448,6 +448,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_lease_gives_back_its_own_port_only() {
+        const PORT: u16 = 26_110;
+        let ports = Ports::new(Terms::of(PORT..=PORT));
+        let connect = async |from: u8, lease: &Lease| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind((other(from), 0).into()).unwrap();
+            let client = socket.connect((HOME, PORT).into()).await.unwrap();
+            let (stream, peer) = lease.socket.accept().await.unwrap();
+            lease.receive(stream, peer.ip());
+            client
+        };
+        let (first, second) =
+            (ports.reserve(HOME, other(2)).unwrap(), ports.reserve(HOME, other(3)).unwrap());
+        let _served = connect(2, &first).await;
+        drop(second);
+        // Nobody waits at the first socket any more; the next one is another.
+        let third = ports.reserve(HOME, other(4)).unwrap();
+        let _served = connect(4, &third).await;
+        drop(first);
+        assert!(ports.reserve(HOME, other(5)).is_some(), "the port of the third is shared");
+    }
+
+    #[tokio::test]
     async fn a_pool_of_addresses_is_one_client_by_prefix_and_has_to_prove_itself_by_resumption() {
         let socket = || tokio::net::TcpSocket::new_v4().unwrap();
         for (peer, port, origin) in
