@@ -158,6 +158,16 @@ impl Seen {
             left_empty: None,
         }
     }
+
+    /// Ports that were reached.
+    fn open(&self) -> usize {
+        self.ports.iter().filter(|(_, connect)| *connect == Connect::Good).count()
+    }
+
+    /// Ports that were not.
+    fn closed(&self) -> usize {
+        self.ports.len() - self.open()
+    }
 }
 
 /// Whether an address is of a private network (RFC 1918), or of this host or link.

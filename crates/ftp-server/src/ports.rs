@@ -169,7 +169,7 @@ impl Ports {
                 // Whoever comes from elsewhere must have one reservation to prove.
                 Some(_) if self.terms.peer == DataPeer::Resumed => return None,
                 Some(listening) => Arc::clone(&listening.socket),
-                None => self.listen(key)?,
+                None => self.listen(local, std::iter::once(key))?.1,
             };
             Some(self.claim(&mut table, key, client, socket))
         })
@@ -178,20 +178,21 @@ impl Ports {
     /// A port at `local` that is nobody's, and listens; `None` if a few that are drawn are all taken. Connections of this
     /// host's own clients take ports of a range that is in the system's range, too.
     fn draw(&self, local: IpAddr) -> Option<((IpAddr, u16), Arc<TcpListener>)> {
-        let socket = open(local, self.terms.mss).ok()?;
-        let key = (0..DRAWS).find_map(|_| {
-            let key = (local, rand::rng().random_range(self.terms.range.clone()));
-            (!self.lock().contains_key(&key) && socket.bind(&SocketAddr::from(key).into()).is_ok())
-                .then_some(key)
-        })?;
-        Some((key, listen(socket).ok()?))
+        let drawn = (0..DRAWS).map(|_| (local, rand::rng().random_range(self.terms.range.clone())));
+        self.listen(local, drawn.filter(|key| !self.lock().contains_key(key)))
     }
 
-    /// A socket that listens there; `None` if it cannot.
-    fn listen(&self, key: (IpAddr, u16)) -> Option<Arc<TcpListener>> {
-        let socket = open(key.0, self.terms.mss).ok()?;
-        socket.bind(&SocketAddr::from(key).into()).ok()?;
-        listen(socket).ok()
+    /// A socket that listens at the first of `keys`, all of them at `local`, that another program leaves; `None` if there
+    /// is none.
+    fn listen(
+        &self,
+        local: IpAddr,
+        mut keys: impl Iterator<Item = (IpAddr, u16)>,
+    ) -> Option<((IpAddr, u16), Arc<TcpListener>)> {
+        let socket = open(local, self.terms.mss).ok()?;
+        let key = keys.find(|key| socket.bind(&SocketAddr::from(*key).into()).is_ok())?;
+        socket.listen(BACKLOG).ok()?;
+        Some((key, Arc::new(TcpListener::from_std(socket.into()).ok()?)))
     }
 
     /// Enters the reservation of a port that listens.
@@ -257,11 +258,6 @@ fn open(local: IpAddr, mss: Option<u32>) -> std::io::Result<Socket> {
         socket.set_tcp_mss(mss)?;
     }
     Ok(socket)
-}
-
-fn listen(socket: Socket) -> std::io::Result<Arc<TcpListener>> {
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into()).map(Arc::new)
 }
 
 /// A connection of a load balancer, which says whose it is.
@@ -368,7 +364,7 @@ mod tests {
         assert!(ports.reserve(HOME, HOME).is_some());
     }
 
-    /// Which sessions on two threads ask for at the same time.
+    /// Sessions on several threads ask at the same time.
     #[test]
     fn a_narrow_range_serves_every_address_at_once() {
         let ports = Ports::new(Terms::of(25_908..=25_909));

@@ -192,17 +192,14 @@ impl Probe<'_> {
 
     /// P1
     async fn ports(&mut self, peer: &mut Peer) {
-        let mut open = 0;
-        while needs_another(open, self.seen.ports.len()) {
+        while needs_another(self.seen.open(), self.seen.ports.len()) {
             let Ok(reply) = peer.command("EPSV").await else { return };
             let Ok(port) = extended_port(&reply) else { return };
             let to = SocketAddr::new(peer.ends.1.ip(), port);
             let within = self.settings.attempt / 2;
-            let hopeless = open == 0 && self.seen.ports.len() >= TWICE;
+            let hopeless = self.seen.open() == 0 && self.seen.ports.len() >= TWICE;
             let reached = if hopeless { connect(to, within).await } else { try_twice(to, within).await };
-            let reached = why(&reached);
-            open += usize::from(reached == Connect::Good);
-            self.seen.ports.push((port, reached));
+            self.seen.ports.push((port, why(&reached)));
         }
         let first = self.seen.ports.first().map(|(_, connect)| connect.clone());
         if self.seen.ports.iter().all(|(_, connect)| Some(connect) == first.as_ref()) {

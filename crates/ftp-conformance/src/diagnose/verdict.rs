@@ -101,7 +101,7 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
         return found;
     };
     // One port in clear may be an accident, such as a segment that was lost twice.
-    let in_clear = clear.map(|clear| passive(clear).filter(|found| !is_partly(found) || closed(clear) > 1));
+    let in_clear = clear.map(|clear| passive(clear).filter(|found| !is_partly(found) || clear.closed() > 1));
     match (passive(main), in_clear) {
         // In TLS even a small transfer begins with a big handshake.
         (Some(hung), Some(Some(stalled)))
@@ -113,8 +113,8 @@ pub fn verdict(seen: &[Seen]) -> Vec<Finding> {
         (None, Some(Some(partly))) if is_partly(&partly) => found.push(partly),
         (Some(_), Some(Some(partly)))
             if is_partly(&partly)
-                && open(main) == 0
-                && clear.is_some_and(|clear| open(clear) <= closed(clear)) =>
+                && main.open() == 0
+                && clear.is_some_and(|clear| clear.open() <= clear.closed()) =>
         {
             found.push(partly);
         }
@@ -190,12 +190,11 @@ fn passive(seen: &Seen) -> Option<Finding> {
 
 /// P1: what the ports say.
 fn ports(seen: &Seen) -> Option<Finding> {
-    let good = seen.ports.iter().filter(|(_, connect)| *connect == Connect::Good).count();
     let bad: Vec<&(u16, Connect)> =
         seen.ports.iter().filter(|(_, connect)| *connect != Connect::Good).collect();
     let first = bad.first()?;
     let sample = format!("{} of {} ports: {}", bad.len(), seen.ports.len(), words(&first.1));
-    if good > 0 {
+    if seen.open() > 0 {
         return Some(mixed(seen, &bad, &sample));
     }
     // A private address in the 227 tells of a NAT in front of the server.
@@ -221,16 +220,6 @@ fn ports(seen: &Seen) -> Option<Finding> {
 
 fn is_partly(finding: &Finding) -> bool {
     finding.cause == Cause::RangePartly
-}
-
-/// Ports that were reached.
-fn open(seen: &Seen) -> usize {
-    seen.ports.iter().filter(|(_, connect)| *connect == Connect::Good).count()
-}
-
-/// Ports that were not.
-fn closed(seen: &Seen) -> usize {
-    seen.ports.len() - open(seen)
 }
 
 /// Some ports work: by their number, or by chance.

@@ -6,7 +6,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Tls, TlsError, is_chacha};
+use crate::tls::{Tls, TlsError, is_chacha};
 
 impl Tls {
     /// [`Tls::new`] with [`ring_provider`] and its tickets.
@@ -65,7 +65,7 @@ mod tests {
         let leaf = made.cert.der().clone();
         let tls =
             Tls::with_ring(vec![leaf.clone()], made.signing_key.serialize_der().try_into().unwrap()).unwrap();
-        let mut provider = rustls::crypto::ring::default_provider();
+        let mut provider = default_provider();
         provider.cipher_suites.sort_by_key(|suite| !suite.suite().as_str().unwrap().contains(first));
         let mut roots = RootCertStore::empty();
         roots.add(leaf).unwrap();
