@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A driver loops: [`Session::handle`] an event, then [`Session::poll_action`] until there is none, doing each
-//! action in order. While [`Session::wants_command`] is false it leaves the octets of the control connection where
-//! they are. Order is meaning in FTP, so there is one queue and no other way out. Implicit TLS begins in
+//! action in order; what an action is answered with is the next event, never a call from within. Lines that had to wait
+//! for a transfer are input like any other: [`Session::resume`] runs one. While [`Session::wants_command`] is false the
+//! driver leaves the octets of the control connection where they are. Order is meaning in FTP, so there is one queue and no other way out. Implicit TLS begins in
 //! `Securing`, before the greeting (RFC 4217 §2 names no such mode; it is custom).
 //!
 //! Not here: sockets, clocks, files, passwords. Times come in with each event; [`Session::deadline`] says when the
@@ -35,7 +36,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::command::{Command, CommandError};
+use crate::command::Command;
 use crate::reply::{Code, Reply};
 use crate::value::text::Text;
 use crate::verb::During;
@@ -52,6 +53,7 @@ mod refusal;
 mod secure;
 mod settings;
 mod transfer;
+mod waiting;
 
 pub use action::{
     Action, Algorithm, Create, Credentials, Ending, Format, Inbound, Notice, Outbound, Outgoing, Protection,
@@ -65,9 +67,7 @@ pub use refusal::Refusal;
 use login::{Stage, Visitor};
 use secure::Secure;
 use settings::Settings;
-
-/// The most commands that wait for the end of a transfer; more stay in TCP.
-const PARKED_MAX: usize = 256;
+use waiting::{Input, Waiting};
 
 /// How the client comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,13 +126,31 @@ impl Core {
     }
 }
 
+/// What [`Session::resume`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// A line that waited was run.
+    Ran,
+    /// None waits, or none may run now.
+    Nothing,
+}
+
+/// Whether a line is answered in the midst of a transfer: ABOR, and STAT without a path (RFC 959 §4.1.3).
+fn acts_at_once(input: Input<'_>) -> bool {
+    let Input::Line(line) = input else { return false };
+    match Command::parse(line) {
+        Ok(Command::Stat(Some(_))) | Err(_) => false,
+        Ok(command) => command.verb().spec().during == During::Now,
+    }
+}
+
 /// One control connection, from the greeting to the end.
 #[derive(Debug)]
 pub struct Session {
     core: Core,
     stage: Stage,
-    /// Commands that came during a transfer and wait for its end.
-    parked: VecDeque<Result<Command, CommandError>>,
+    /// Lines that came during a transfer and wait for its end.
+    waiting: Waiting,
     failures: u32,
     errors: u32,
 }
@@ -156,7 +174,7 @@ impl Session {
             kept: Settings::default(),
         };
         let stage = Stage::Visitor(Visitor::new());
-        let mut session = Self { core, stage, parked: VecDeque::new(), failures: 0, errors: 0 };
+        let mut session = Self { core, stage, waiting: Waiting::default(), failures: 0, errors: 0 };
         match ends.entrance {
             Entrance::Explicit => session.greet(),
             Entrance::Implicit => {
@@ -176,19 +194,8 @@ impl Session {
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
         self.core.now = now;
         match event {
-            Event::Line(line) => {
-                self.core.since = now;
-                if matches!(self.stage, Stage::Visitor(_)) && login::is_foreign(line) {
-                    self.foreign();
-                } else {
-                    self.arrive(Command::parse(line));
-                }
-            }
-            Event::Overlong => {
-                self.core.since = now;
-                self.core.reply(Code::SYNTAX_ERROR, "Line too long; it was not read.");
-                self.count_error();
-            }
+            Event::Line(line) => self.arrive(Input::Line(line)),
+            Event::Overlong => self.arrive(Input::Overlong),
             Event::Secured(facts) => self.secured(facts),
             Event::Unsecured => self.unsecured(),
             Event::Authenticated(result) => self.authenticated(result),
@@ -202,10 +209,26 @@ impl Session {
             Event::Drain => self.drain(),
             Event::Gone => self.end(Ending::Gone),
         }
-        self.resume_parked();
     }
 
-    /// The next thing to do. Drain it before the next [`Session::handle`].
+    /// Runs one of the lines that waited for the end of a transfer, if it may run now.
+    ///
+    /// A driver calls this where it would give the session a fresh line, and before it does so: as long as it may run
+    /// commands at all, and until the answer is [`Resumed::Nothing`]. What a line yields is in the queue then, as after
+    /// [`Session::handle`].
+    pub fn resume(&mut self, now: Instant) -> Resumed {
+        if !self.may_run() {
+            return Resumed::Nothing;
+        }
+        let mut line = Vec::new();
+        let Some(input) = self.waiting.pop(&mut line) else { return Resumed::Nothing };
+        self.core.now = now;
+        self.core.since = now;
+        self.run(input);
+        Resumed::Ran
+    }
+
+    /// The next thing to do. Drain it before the next [`Session::handle`] or [`Session::resume`].
     pub fn poll_action(&mut self) -> Option<Action> {
         let action = self.core.queue.pop_front();
         if self.core.queue.is_empty() && self.core.queue.capacity() > 8 {
@@ -214,14 +237,25 @@ impl Session {
         action
     }
 
-    /// Whether the session takes another line now.
+    /// Whether the session takes another line now: it may run it, or let it wait. While lines wait that may run,
+    /// [`Session::resume`] comes first.
     #[must_use]
     pub fn wants_command(&self) -> bool {
         match &self.stage {
-            Stage::Visitor(_) => true,
-            Stage::LoggedIn(me) => me.is_idle() || me.in_transfer() && self.parked.len() < PARKED_MAX,
-            Stage::Securing | Stage::Unsecuring | Stage::Authenticating(_) | Stage::Ending(_) => false,
+            Stage::LoggedIn(me) if me.in_transfer() => self.waiting.has_room(),
+            Stage::LoggedIn(_)
+            | Stage::Visitor(_)
+            | Stage::Securing
+            | Stage::Unsecuring
+            | Stage::Authenticating(_)
+            | Stage::Ending(_) => self.may_run() && self.waiting.is_empty(),
         }
+    }
+
+    /// Whether lines wait for the end of a transfer.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// When [`Event::Deadline`] is due, if nothing else happens.
@@ -274,34 +308,27 @@ impl Session {
         }
     }
 
-    /// A line has arrived: run it, or park it until the transfer is over.
-    fn arrive(&mut self, command: Result<Command, CommandError>) {
-        if let Stage::LoggedIn(me) = &self.stage
-            && me.in_transfer()
-        {
-            let at_once = match &command {
-                Ok(Command::Stat(Some(_))) => false,
-                Ok(command) => command.verb().spec().during == During::Now,
-                Err(_) => false,
-            };
-            if !at_once {
-                self.parked.push_back(command);
-                return;
-            }
-        }
-        self.run(command);
-    }
-
-    /// Runs what was parked, in order, until something takes time again.
-    fn resume_parked(&mut self) {
-        while self.stage_is_idle() {
-            let Some(command) = self.parked.pop_front() else { return };
-            self.core.since = self.core.now;
-            self.run(command);
+    /// A line has arrived: run it, or let it wait until the transfer is over.
+    fn arrive(&mut self, input: Input<'_>) {
+        self.core.since = self.core.now;
+        let waits = match &self.stage {
+            Stage::LoggedIn(me) if me.in_transfer() => !acts_at_once(input),
+            Stage::LoggedIn(_)
+            | Stage::Visitor(_)
+            | Stage::Securing
+            | Stage::Unsecuring
+            | Stage::Authenticating(_)
+            | Stage::Ending(_) => !self.waiting.is_empty(),
+        };
+        if waits {
+            self.waiting.push(input);
+        } else {
+            self.run(input);
         }
     }
 
-    fn stage_is_idle(&self) -> bool {
+    /// Whether a command that is neither ABOR nor STAT may run.
+    fn may_run(&self) -> bool {
         match &self.stage {
             Stage::Visitor(_) => true,
             Stage::LoggedIn(me) => me.is_idle(),
@@ -329,8 +356,8 @@ impl Session {
         if let Stage::LoggedIn(me) = &self.stage
             && me.in_transfer()
         {
-            self.parked.clear();
-            self.parked.push_back(Ok(Command::Quit));
+            self.waiting.clear();
+            self.waiting.push(Input::Line(b"QUIT"));
             self.core.draining = Switch::On;
             return;
         }
@@ -342,7 +369,7 @@ impl Session {
 
     /// Ends the session; a transfer that runs is aborted first and its end awaited, so that nothing is left behind.
     fn end(&mut self, ending: Ending) {
-        self.parked.clear();
+        self.waiting.clear();
         match std::mem::replace(&mut self.stage, Stage::Ending(login::Farewell::Said)) {
             Stage::Ending(farewell) => {
                 self.stage = Stage::Ending(farewell);

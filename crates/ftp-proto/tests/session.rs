@@ -150,10 +150,15 @@ impl Play {
         self.session.handle(self.now, event);
     }
 
-    /// The next action that is no notice.
+    /// The next action that is no notice; lines that waited run when nothing else is left to do.
     fn next(&mut self) -> Option<String> {
         loop {
-            let action = self.session.poll_action()?;
+            let Some(action) = self.session.poll_action() else {
+                match self.session.resume(self.now) {
+                    Resumed::Ran => continue,
+                    Resumed::Nothing => return None,
+                }
+            };
             match &action {
                 Action::Notice(_) => {}
                 Action::Reply(reply) => {

@@ -3,13 +3,14 @@
 //! This holds the only `select!` over a session: control connection, the job that runs (storage, login, transfer),
 //! the data connection that is being made, and the clock. Not here: the protocol, which is all in `ftp-proto`.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::frame::Frame;
-use ftp_proto::session::{Action, Event, Notice, Protection, Session};
+use ftp_proto::session::{Event, Protection, Resumed, Session};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -37,6 +38,8 @@ pub(crate) struct Driver {
     who: Who,
     local: std::net::SocketAddr,
     session: Session,
+    /// What actions were answered with, and the session has not heard yet.
+    answers: VecDeque<Event<'static>>,
     control: Control,
     /// What the login yielded.
     account: Option<(Account, Option<Seat>)>,
@@ -116,6 +119,7 @@ impl Driver {
             who,
             local,
             session,
+            answers: VecDeque::new(),
             control,
             account: None,
             channel: Channel::None,
@@ -136,7 +140,7 @@ impl Driver {
     /// Runs the session to its end.
     pub(crate) async fn run(mut self, mut drain: watch::Receiver<bool>) {
         self.shared.observer.incident(self.who, &Incident::Opened);
-        self.act_all().await;
+        self.settle().await;
         loop {
             self.take_lines().await;
             if let Some(ending) = self.ending {
@@ -147,6 +151,7 @@ impl Driver {
             }
             let happening = self.attend(&mut drain).await;
             self.respond(happening).await;
+            self.settle().await;
         }
     }
 
@@ -182,30 +187,32 @@ impl Driver {
             Happening::Turned(Turn::End) => {
                 self.incoming = Incoming::Ended;
                 // Lines that came before the end are answered, but a transfer has lost its client.
-                if self.session.is_transferring() || !self.control.framer.has_line() {
-                    self.handle(Event::Gone).await;
+                let waits = self.session.has_waiting() || self.control.framer.has_line();
+                if self.session.is_transferring() || !waits {
+                    self.answers.push_back(Event::Gone);
                 }
             }
             Happening::Turned(Turn::Lost) => {
-                self.handle(Event::Gone).await;
+                self.answers.push_back(Event::Gone);
+                self.settle().await;
                 self.finish_transfer().await;
                 self.ending = Some(End::Lost);
             }
             Happening::Done(done) => {
                 self.job = None;
-                self.report(done).await;
+                self.report(done);
             }
-            Happening::Advanced => self.look_at_channel().await,
+            Happening::Advanced => self.look_at_channel(),
             Happening::NobodyCame => {
                 let waited = self.awaiting.take().map_or(Duration::ZERO, |(_, waited)| waited);
                 let fault = self.channel.nobody_came(waited);
                 let suspect = self.note_missed(&fault);
-                self.handle(Event::DataFailed(fault, suspect)).await;
+                self.answers.push_back(Event::DataFailed(fault, suspect));
             }
-            Happening::Deadline => self.handle(Event::Deadline).await,
+            Happening::Deadline => self.answers.push_back(Event::Deadline),
             Happening::Drain => {
                 self.stay = Stay::Draining;
-                self.handle(Event::Drain).await;
+                self.answers.push_back(Event::Drain);
             }
         }
     }
@@ -215,48 +222,56 @@ impl Driver {
         if self.job.is_some() && !self.session.is_over() {
             let done = finish(&mut self.job).await;
             self.job = None;
-            self.report(done).await;
+            self.report(done);
+            self.settle().await;
         }
     }
 
-    /// Gives the session the lines that are here, as long as it wants any.
+    /// Gives the session lines as long as it wants any and the client reads what they are answered with: those that had
+    /// to wait for a transfer first, then those that are here.
     async fn take_lines(&mut self) {
-        while self.ending.is_none() && self.session.wants_command() && !self.control.is_congested() {
+        while self.ending.is_none() && !self.control.is_congested() {
             let now = Instant::now();
-            match self.control.framer.next_frame() {
-                Some(Frame::Line(line)) => self.session.handle(now, Event::Line(line)),
-                Some(Frame::Overlong) => self.session.handle(now, Event::Overlong),
-                Some(Frame::Refuse(refusal)) => {
-                    let octets = refusal.octets();
-                    self.control.raw(&octets);
-                }
-                None if self.incoming == Incoming::Ended => return self.handle(Event::Gone).await,
-                None => {
-                    self.control.framer.shrink();
+            if self.session.resume(now) == Resumed::Nothing {
+                if !self.session.wants_command() {
                     return;
                 }
+                match self.control.framer.next_frame() {
+                    Some(Frame::Line(line)) => self.session.handle(now, Event::Line(line)),
+                    Some(Frame::Overlong) => self.session.handle(now, Event::Overlong),
+                    Some(Frame::Refuse(refusal)) => {
+                        let octets = refusal.octets();
+                        self.control.raw(&octets);
+                    }
+                    None if self.incoming == Incoming::Ended => self.session.handle(now, Event::Gone),
+                    None => {
+                        self.control.framer.shrink();
+                        return;
+                    }
+                }
             }
-            self.act_all().await;
+            self.settle().await;
         }
     }
 
-    async fn handle(&mut self, event: Event<'_>) {
-        self.session.handle(Instant::now(), event);
-        Box::pin(self.act_all()).await;
-    }
-
-    async fn act_all(&mut self) {
-        while let Some(action) = self.session.poll_action() {
-            self.act(action).await;
+    /// Does what the session wants done and tells it what that was answered with, until there is neither. Nothing that is
+    /// called from here calls the session.
+    async fn settle(&mut self) {
+        loop {
+            while let Some(action) = self.session.poll_action() {
+                self.act(action).await;
+            }
+            let Some(answer) = self.answers.pop_front() else { return };
+            self.session.handle(Instant::now(), answer);
         }
     }
 
     /// Tells the session that its data connection stands, if it waits for that.
-    async fn look_at_channel(&mut self) {
+    fn look_at_channel(&mut self) {
         if self.awaiting.is_some() && self.channel.is_up() {
             self.awaiting = None;
             self.note_connected();
-            self.handle(Event::DataUp).await;
+            self.answers.push_back(Event::DataUp);
         }
     }
 
@@ -270,7 +285,7 @@ impl Driver {
             Ok(facts) => {
                 let kin = Kin { own: self.binding, resumed: self.control.resumed_binding() };
                 self.guard = Some(Guard { tls, kin, handshake });
-                self.handle(Event::Secured(facts)).await;
+                self.answers.push_back(Event::Secured(facts));
             }
             Err(why) => {
                 let incident = match why {
@@ -285,30 +300,12 @@ impl Driver {
 
     async fn unsecure(&mut self) {
         match self.control.unsecure().await {
-            Ok(()) => self.handle(Event::Unsecured).await,
+            Ok(()) => self.answers.push_back(Event::Unsecured),
             Err(_) => self.ending = Some(End::Lost),
         }
     }
 
     fn peer(&self) -> IpAddr {
         self.who.peer.ip()
-    }
-
-    fn act_at_once(&mut self, action: &Action) {
-        match action {
-            Action::Reply(reply) => self.control.reply(reply),
-            Action::Notice(notice) => {
-                if let Notice::Transfer(transfer) = notice {
-                    self.end_record(transfer);
-                }
-                self.shared.observer.notice(self.who, notice);
-            }
-            Action::Abort => {
-                self.stop.send_replace(Go::Stop);
-            }
-            Action::DropData => self.drop_data(),
-            Action::Close => self.ending = Some(End::Said),
-            _ => {}
-        }
     }
 }

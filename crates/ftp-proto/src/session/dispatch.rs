@@ -6,17 +6,25 @@ use crate::command::service::ListArg;
 use crate::command::{Command, CommandError};
 use crate::reply::{Class, Code};
 use crate::session::action::{Action, Algorithm, Ending};
-use crate::session::login::{LoggedIn, Stage, refuse_visitor};
+use crate::session::login::{self, LoggedIn, Stage, refuse_visitor};
+use crate::session::waiting::Input;
 use crate::session::{Core, Session};
 use crate::value::text::Text;
 use crate::verb::{Phase, Verb};
 
 impl Session {
-    pub(super) fn run(&mut self, command: Result<Command, CommandError>) {
+    /// Runs a line whose turn it is.
+    pub(super) fn run(&mut self, input: Input<'_>) {
         let before = self.core.queue.len();
-        match command {
-            Ok(command) => self.dispatch(command),
-            Err(error) => self.misunderstood(error),
+        match input {
+            Input::Line(line) if matches!(self.stage, Stage::Visitor(_)) && login::is_foreign(line) => {
+                return self.foreign();
+            }
+            Input::Line(line) => match Command::parse(line) {
+                Ok(command) => self.dispatch(command),
+                Err(error) => self.misunderstood(error),
+            },
+            Input::Overlong => self.core.reply(Code::SYNTAX_ERROR, "Line too long; it was not read."),
         }
         let failed = self.core.queue.iter().skip(before).any(|action| {
             matches!(action, Action::Reply(reply) if matches!(reply.code(),

@@ -89,7 +89,7 @@ impl Session {
         if let Mechanism::Other(_) = mechanism {
             return self.core.reply(Code::BAD_PARAMETER, "The mechanism offered is TLS.");
         }
-        if !self.parked.is_empty() {
+        if !self.waiting.is_empty() {
             // Lines in clear stand behind AUTH: they must not run inside TLS, whoever sent them.
             self.core.reply(Code::UNAVAILABLE, "Commands behind AUTH; closing.");
             return self.end(Ending::Nonsense(Text::from("commands in clear behind AUTH")));

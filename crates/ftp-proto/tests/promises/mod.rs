@@ -7,6 +7,7 @@
 )]
 #![allow(unreachable_pub, reason = "shared by two crates")]
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,15 @@ use ftp_proto::value::path::VPath;
 use ftp_proto::value::text::{Password, Text};
 
 const SECRET: &str = "tell-no-one";
+
+/// Octets of replies that one event, or one line that waited, may yield.
+const REPLIES_MAX: usize = 16 << 10;
+
+/// Lines that are answered alike before and after login, and by no other line's reply.
+const MARKS: [(&[u8], &str); 3] =
+    [(b"NOOP", "Nothing done."), (b"SYST", "UNIX Type: L8"), (b"CLNT", "Noted.")];
+/// The reply to an overlong line.
+const OVERLONG: &str = "Line too long; it was not read.";
 
 /// What the driver still owes the session.
 #[derive(Debug, Default, PartialEq)]
@@ -42,6 +52,8 @@ struct Driver {
     owed: Owed,
     commands: usize,
     finals: usize,
+    /// Replies that only one line can have, of the lines that were sent and not answered yet.
+    marks: VecDeque<&'static str>,
     logged_in: bool,
     over: bool,
 }
@@ -60,19 +72,53 @@ impl Driver {
         };
         let now = Instant::now();
         let session = Session::new(Arc::new(policy), ends, now);
-        Self { session, now, owed: Owed::Nothing, commands: 1, finals: 0, logged_in: false, over: false }
+        Self {
+            session,
+            now,
+            owed: Owed::Nothing,
+            commands: 1,
+            finals: 0,
+            marks: VecDeque::new(),
+            logged_in: false,
+            over: false,
+        }
     }
 
     fn handle(&mut self, event: Event<'_>) {
         self.session.handle(self.now, event);
-        let mut actions = 0;
+        self.settle();
+    }
+
+    /// Lets lines that waited run, as a driver does whose client reads.
+    fn resume(&mut self) {
+        while self.session.resume(self.now) == Resumed::Ran {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        let (mut actions, mut octets) = (0, 0);
         while let Some(action) = self.session.poll_action() {
             actions += 1;
             assert!(actions < 100, "one event gave {actions} actions");
+            if let Action::Reply(reply) = &action {
+                octets += reply.to_bytes().len();
+                assert!(octets < REPLIES_MAX, "one event gave {octets} octets of replies");
+            }
             self.act(action);
         }
         let printed = format!("{:?}", self.session);
         assert!(!printed.contains(SECRET), "the session prints a password");
+    }
+
+    /// Replies come in the order of their lines, and none before the transfer in front of it has ended.
+    fn in_order(&mut self, reply: &ftp_proto::reply::Reply) {
+        let text = reply.text();
+        if text == OVERLONG.as_bytes() || MARKS.iter().any(|(_, mark)| text == mark.as_bytes()) {
+            let due = self.marks.pop_front().map(str::as_bytes);
+            assert_eq!(due, Some(text), "a reply before its turn");
+            assert!(!self.session.is_transferring(), "a reply in the midst of a transfer");
+        }
     }
 
     fn owe(&mut self, owed: Owed) {
@@ -87,6 +133,7 @@ impl Driver {
             Action::Reply(reply) => {
                 let line = reply.to_bytes();
                 assert!(line.ends_with(b"\r\n"));
+                self.in_order(&reply);
                 if reply.code().class() != Class::Preliminary {
                     self.finals += 1;
                 }
@@ -155,18 +202,34 @@ impl Driver {
     }
 
     fn line(&mut self, command: &Command) {
+        self.resume();
         if self.session.wants_command() && !self.over {
             // ABOR in a transfer has two final replies: its own and that of the transfer it ends.
             self.commands += 1;
             let line = command.to_bytes();
-            self.handle(Event::Line(line.strip_suffix(b"\r\n").unwrap()));
+            let line = line.strip_suffix(b"\r\n").unwrap();
+            let word = line.split(|octet| *octet == b' ').next().unwrap();
+            self.marks.extend(MARKS.iter().find(|(mark, _)| *mark == word).map(|(_, reply)| *reply));
+            self.handle(Event::Line(line));
+        }
+    }
+
+    fn overlong(&mut self) {
+        self.resume();
+        if self.session.wants_command() && !self.over {
+            self.commands += 1;
+            self.marks.push_back(OVERLONG);
+            self.handle(Event::Overlong);
         }
     }
 }
 
 /// A command, with those that lead somewhere more often than chance would have it.
 fn command(u: &mut Unstructured<'_>) -> arbitrary::Result<Command> {
-    let frequent: [&[u8]; 12] = [
+    let frequent: [&[u8]; 15] = [
+        b"SYST",
+        b"CLNT promises",
+        b"STAT f",
         b"USER u",
         b"EPSV",
         b"PASV",
@@ -206,11 +269,9 @@ pub fn keep_promises(seed: &[u8]) {
                 let choice = u.arbitrary().unwrap_or(1);
                 driver.answer(choice);
             }
-            241..=250 => driver.now += Duration::from_secs(1),
-            251 => {
-                driver.commands += 1;
-                driver.handle(Event::Overlong);
-            }
+            241..=245 => driver.resume(),
+            246..=250 => driver.now += Duration::from_secs(1),
+            251 => driver.overlong(),
             // Events that nothing asked for are passed over.
             252 if driver.owed != Owed::Stored => driver.handle(Event::Stored(Ok(Answer::Done))),
             253 if driver.owed != Owed::DataUp => driver.handle(Event::DataUp),
@@ -221,6 +282,7 @@ pub fn keep_promises(seed: &[u8]) {
     // Everything that is owed comes in, until the session waits for commands.
     for _ in 0..200 {
         driver.answer(5);
+        driver.resume();
     }
     assert!(driver.over || driver.session.wants_command(), "stuck: {:?}", driver.session);
     if !driver.over {

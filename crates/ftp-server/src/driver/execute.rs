@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ftp_proto::session::{
     Action, Answer, Count, Create, Credentials, DataFault, Denied, Event, Failure, Fault, Format, Inbound,
-    Left, Login, Outbound, Refusal, Request, Rights, Span,
+    Left, Login, Notice, Outbound, Refusal, Request, Rights, Span,
 };
 use ftp_proto::value::facts::{Entry, Facts, Perm};
 use ftp_proto::value::path::VPath;
@@ -17,7 +17,7 @@ use crate::auth::{Account, Attempt};
 use crate::data::roam::{Pace, roam};
 use crate::data::send::{Listing, Origin, send};
 use crate::data::{Channel, DataStream, Flow, Go, Stop, active, digest, receive, stopped};
-use crate::driver::Driver;
+use crate::driver::{Driver, End};
 use crate::observe::Mode;
 use crate::ports;
 use crate::server::limits::Seat;
@@ -55,7 +55,7 @@ impl Driver {
             Action::Listen => Box::pin(self.listen()).await,
             Action::Accept(within) => {
                 self.awaiting = Some((Instant::now() + within, within));
-                self.look_at_channel().await;
+                self.look_at_channel();
             }
             Action::Dial(to, within) => {
                 let (local, mss) = (self.local.ip(), self.shared.options.data_mss);
@@ -68,14 +68,24 @@ impl Driver {
             Action::DropData => {
                 // A connection that is still being made goes with the endpoint.
                 self.job = None;
-                self.act_at_once(&Action::DropData);
+                self.drop_data();
             }
-            other => self.act_at_once(&other),
+            Action::Reply(reply) => self.control.reply(&reply),
+            Action::Notice(notice) => {
+                if let Notice::Transfer(transfer) = &notice {
+                    self.end_record(transfer);
+                }
+                self.shared.observer.notice(self.who, &notice);
+            }
+            Action::Abort => {
+                self.stop.send_replace(Go::Stop);
+            }
+            Action::Close => self.ending = Some(End::Said),
         }
     }
 
     /// Reports what a job has come to.
-    pub(super) async fn report(&mut self, done: Done) {
+    pub(super) fn report(&mut self, done: Done) {
         match done {
             Done::Authenticated(Ok((account, seat))) => {
                 let login = Login {
@@ -86,23 +96,23 @@ impl Driver {
                     welcome: account.welcome.clone(),
                 };
                 self.account = Some((account, seat));
-                self.handle(Event::Authenticated(Ok(login))).await;
+                self.answers.push_back(Event::Authenticated(Ok(login)));
             }
-            Done::Authenticated(Err(denied)) => self.handle(Event::Authenticated(Err(denied))).await,
+            Done::Authenticated(Err(denied)) => self.answers.push_back(Event::Authenticated(Err(denied))),
             Done::Stored(answer, ready) => {
                 self.ready = ready;
-                self.handle(Event::Stored(answer)).await;
+                self.answers.push_back(Event::Stored(answer));
             }
             Done::Dialled(Ok(stream)) => {
                 self.channel = Channel::Up(stream, ports::Origin::Expected);
                 self.note_connected();
-                self.handle(Event::DataUp).await;
+                self.answers.push_back(Event::DataUp);
             }
             Done::Dialled(Err(fault)) => {
                 let suspect = self.note_missed(&fault);
-                self.handle(Event::DataFailed(fault, suspect)).await;
+                self.answers.push_back(Event::DataFailed(fault, suspect));
             }
-            Done::Ended(result) => self.handle(Event::Ended(result)).await,
+            Done::Ended(result) => self.answers.push_back(Event::Ended(result)),
         }
     }
 
@@ -137,9 +147,9 @@ impl Driver {
                 let address = SocketAddr::new(ip, lease.port());
                 self.begin_record(address, Mode::Passive);
                 self.channel = Channel::Reserved(lease);
-                self.handle(Event::Listening(address)).await;
+                self.answers.push_back(Event::Listening(address));
             }
-            None => self.handle(Event::NoPort).await,
+            None => self.answers.push_back(Event::NoPort),
         }
     }
 
