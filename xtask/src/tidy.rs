@@ -1,7 +1,7 @@
 //! The rules of the house that a machine can check, and their figures.
 //!
-//! Files stay under 400 lines without tests, begin with a head comment and hold no notes to self; modules depend in
-//! one direction; every verb names its clause; the generated table in the README is the one the code gives.
+//! Files stay under 400 lines without tests, begin with a head comment and hold no notes to self; files lean on each
+//! other in one direction; every verb names its clause; the generated table in the README is the one the code gives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,15 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 
 use crate::run::root;
+use crate::tidy::circles::Findings;
+
+mod arrows;
+mod circles;
 
 /// Lines that a file may have without its tests.
 const FILE_MAX: usize = 400;
 /// Lines that a function may have.
 const FUNCTION_MAX: usize = 60;
-/// What the modules of ftp-proto may use: nothing of these from the files of the first.
-const ARROWS: &[(&str, &[&str])] = &[
-    ("grammar", &["value", "command", "reply", "listing", "data", "session", "frame", "verb"]),
-    ("value", &["command", "reply", "listing", "data", "session", "frame", "verb"]),
-    ("frame", &["value", "command", "reply", "listing", "data", "session", "verb"]),
-    ("listing", &["command", "reply", "data", "session", "frame", "verb"]),
-    ("data", &["command", "reply", "listing", "session", "frame", "verb"]),
-    ("reply", &["listing", "data", "session", "verb"]),
-    ("command", &["reply", "listing", "data", "session", "frame"]),
-];
 /// What ftp-proto may depend on.
 const PROTO_DEPENDENCIES: &[&str] = &["arbitrary", "flate2", "memchr", "nom", "thiserror"];
 /// What the crates may not depend on: arrows between crates point one way.
@@ -104,21 +98,7 @@ impl Source {
         if self.text.contains(concat!("#![", "feature")) {
             complaints.push(format!("{name}: unstable features are not for a pinned stable toolchain"));
         }
-        complaints.extend(self.wrong_arrows());
         complaints
-    }
-
-    fn wrong_arrows(&self) -> Vec<String> {
-        let Ok(inside) = self.path.strip_prefix("crates/ftp-proto/src") else { return Vec::new() };
-        let module =
-            inside.iter().next().map(|name| name.to_string_lossy().trim_end_matches(".rs").to_owned());
-        let code = self.text.split("#[cfg(test)]").next().unwrap_or_default();
-        let arrows = ARROWS.iter().filter(|(from, _)| Some(*from) == module.as_deref());
-        let wrong = arrows.flat_map(|(from, others)| others.iter().map(move |other| (from, other)));
-        wrong
-            .filter(|(_, other)| code.lines().any(|line| line.starts_with(&format!("use crate::{other}"))))
-            .map(|(from, other)| format!("{}: {from} uses {other}, against the arrows", self.path.display()))
-            .collect()
     }
 }
 
@@ -179,6 +159,13 @@ fn verb_table() -> String {
         table += &format!("| {word} | {argument} | {before} | {during} | {feature} | {} |\n", row.clause);
     }
     table
+}
+
+/// What is wrong with the arrows between files, by crate.
+fn arrows_between(sources: &[Source]) -> Result<Vec<Findings>, String> {
+    let named: Vec<(String, &str)> =
+        sources.iter().map(|source| (source.path.display().to_string(), source.text.as_str())).collect();
+    circles::findings(&named.iter().map(|(path, text)| (path.as_str(), *text)).collect::<Vec<_>>())
 }
 
 /// Compares a generated part of the README, or writes it.
@@ -254,7 +241,7 @@ fn figures(sources: &[Source]) -> Result<Figures, String> {
     Ok(figures)
 }
 
-fn print_figures(sources: &[Source], figures: &Figures) {
+fn print_figures(sources: &[Source], figures: &Figures, findings: &[Findings]) {
     let at = |share: usize| {
         figures.functions.get(figures.functions.len() * share / 100).map_or(0, |(lines, _)| *lines)
     };
@@ -277,12 +264,16 @@ fn print_figures(sources: &[Source], figures: &Figures) {
     println!("cfg(feature)           {:>4}         target 20", count(concat!("cfg(", "feature")));
     println!("Arc<Mutex              {:>4}         target 2", count(concat!("Arc<", "Mutex")));
     println!("boolean parameters     {:>4}         target 0", figures.boolean_parameters.len());
+    for Findings { name, circles, .. } in findings {
+        println!("circles, {name:<14}{:>4}         target 0", circles.len());
+    }
 }
 
 /// Checks every rule; the error names each breach.
 pub(crate) fn tidy(args: &Args) -> Result<(), String> {
     let sources = sources()?;
     let figures = figures(&sources)?;
+    let findings = arrows_between(&sources)?;
     let mut complaints: Vec<String> = sources.iter().flat_map(Source::complaints).collect();
     complaints.extend(wrong_dependencies()?);
     complaints.extend(generated(args)?);
@@ -291,7 +282,8 @@ pub(crate) fn tidy(args: &Args) -> Result<(), String> {
     );
     complaints.extend(figures.boolean_parameters.iter().map(|name| format!("{name}: a boolean parameter")));
     if args.stats {
-        print_figures(&sources, &figures);
+        print_figures(&sources, &figures, &findings);
     }
+    complaints.extend(findings.into_iter().flat_map(|found| [found.circles, found.upward].concat()));
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
 }
