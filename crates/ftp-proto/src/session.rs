@@ -242,7 +242,7 @@ impl Session {
     #[must_use]
     pub fn wants_command(&self) -> bool {
         match &self.stage {
-            Stage::LoggedIn(me) if me.in_transfer() => self.waiting.has_room(),
+            Stage::LoggedIn(me) if me.can_abort() => self.waiting.has_room(),
             Stage::LoggedIn(_)
             | Stage::Visitor(_)
             | Stage::Securing
@@ -250,12 +250,6 @@ impl Session {
             | Stage::Authenticating(_)
             | Stage::Ending(_) => self.may_run() && self.waiting.is_empty(),
         }
-    }
-
-    /// Whether lines wait for the end of a transfer.
-    #[must_use]
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
     }
 
     /// When [`Event::Deadline`] is due, if nothing else happens.
@@ -271,10 +265,18 @@ impl Session {
         }
     }
 
-    /// Whether a transfer runs: losing the control connection now is losing the client.
+    /// Whether what runs is for the client alone, a transfer or a digest: it ends when the control connection is lost,
+    /// unless the client has said QUIT.
     #[must_use]
-    pub fn is_transferring(&self) -> bool {
-        matches!(&self.stage, Stage::LoggedIn(me) if me.in_transfer())
+    pub fn needs_client(&self) -> bool {
+        matches!(&self.stage, Stage::LoggedIn(me) if me.can_abort()) && !self.has_said_quit()
+    }
+
+    /// Whether QUIT waits for the end of a transfer: the client may close its side, and the transfer goes on (RFC 959
+    /// §4.1.1).
+    #[must_use]
+    pub fn has_said_quit(&self) -> bool {
+        self.waiting.has_quit()
     }
 
     /// The level of the next data connection, so that a driver can shake hands before the command comes.
@@ -312,7 +314,7 @@ impl Session {
     fn arrive(&mut self, input: Input<'_>) {
         self.core.since = self.core.now;
         let waits = match &self.stage {
-            Stage::LoggedIn(me) if me.in_transfer() => !acts_at_once(input),
+            Stage::LoggedIn(me) if me.can_abort() => !acts_at_once(input),
             Stage::LoggedIn(_)
             | Stage::Visitor(_)
             | Stage::Securing
@@ -354,8 +356,9 @@ impl Session {
 
     fn drain(&mut self) {
         if let Stage::LoggedIn(me) = &self.stage
-            && me.in_transfer()
+            && !me.is_idle()
         {
+            // What runs comes to its end first.
             self.waiting.clear();
             self.waiting.push(Input::Line(b"QUIT"));
             self.core.draining = Switch::On;
@@ -370,20 +373,18 @@ impl Session {
     /// Ends the session; a transfer that runs is aborted first and its end awaited, so that nothing is left behind.
     fn end(&mut self, ending: Ending) {
         self.waiting.clear();
-        match std::mem::replace(&mut self.stage, Stage::Ending(login::Farewell::Said)) {
-            Stage::Ending(farewell) => {
-                self.stage = Stage::Ending(farewell);
+        if matches!(self.stage, Stage::Ending(_)) {
+            return;
+        }
+        self.core.notice(Notice::Ending(ending));
+        if let Stage::LoggedIn(mut me) =
+            std::mem::replace(&mut self.stage, Stage::Ending(login::Farewell::Said))
+        {
+            me.give_up(&mut self.core);
+            if me.in_transfer() {
+                self.stage = Stage::Ending(login::Farewell::AfterTransfer(me));
                 return;
             }
-            Stage::LoggedIn(mut me) if me.in_transfer() => {
-                self.core.notice(Notice::Ending(ending));
-                me.give_up(&mut self.core);
-                if me.in_transfer() {
-                    self.stage = Stage::Ending(login::Farewell::AfterTransfer(me));
-                    return;
-                }
-            }
-            _ => self.core.notice(Notice::Ending(ending)),
         }
         self.close();
     }
@@ -391,6 +392,7 @@ impl Session {
     fn close(&mut self) {
         self.stage = Stage::Ending(login::Farewell::Said);
         self.core.push(Action::DropData);
+        self.core.push(Action::LogOut);
         self.core.push(Action::Close);
     }
 }

@@ -186,16 +186,19 @@ impl Driver {
             Happening::Turned(Turn::Read | Turn::Relieved) => {}
             Happening::Turned(Turn::End) => {
                 self.incoming = Incoming::Ended;
-                // Lines that came before the end are answered, but a transfer has lost its client.
-                let waits = self.session.has_waiting() || self.control.framer.has_line();
-                if self.session.is_transferring() || !waits {
+                // What came before the end is done and answered, but a transfer has lost its client.
+                if self.session.needs_client() {
                     self.answers.push_back(Event::Gone);
                 }
             }
             Happening::Turned(Turn::Lost) => {
+                if !self.session.needs_client() {
+                    // What is being done is heard of by those who watch, if not by the client.
+                    self.finish_job().await;
+                }
                 self.answers.push_back(Event::Gone);
                 self.settle().await;
-                self.finish_transfer().await;
+                self.finish_job().await;
                 self.ending = Some(End::Lost);
             }
             Happening::Done(done) => {
@@ -217,8 +220,8 @@ impl Driver {
         }
     }
 
-    /// A transfer that was told to stop comes to its end, so that what it leaves behind is settled.
-    async fn finish_transfer(&mut self) {
+    /// What runs comes to its end, a transfer too that was told to stop, so that what it leaves behind is settled.
+    async fn finish_job(&mut self) {
         if self.job.is_some() && !self.session.is_over() {
             let done = finish(&mut self.job).await;
             self.job = None;
@@ -243,7 +246,9 @@ impl Driver {
                         let octets = refusal.octets();
                         self.control.raw(&octets);
                     }
-                    None if self.incoming == Incoming::Ended => self.session.handle(now, Event::Gone),
+                    None if self.incoming == Incoming::Ended && !self.session.has_said_quit() => {
+                        self.session.handle(now, Event::Gone);
+                    }
                     None => {
                         self.control.framer.shrink();
                         return;

@@ -35,10 +35,13 @@ pub enum Action {
     Send(Outbound),
     /// Receive from the data connection. Answer: `Ended`.
     Receive(Inbound),
-    /// Stop the transfer that runs; its `Ended` still comes.
+    /// Stop the transfer that runs; its `Ended` still comes. Where none runs, forget the question that the storage works
+    /// at, which then has no answer.
     Abort,
     /// Close the passive port, the data connection and what was opened for it. No answer.
     DropData,
+    /// Give back what the login yielded, if there is one: account, storage, the user's place. No answer.
+    LogOut,
     /// Tell the observers.
     Notice(Notice),
     /// Send what is left and close the control connection.

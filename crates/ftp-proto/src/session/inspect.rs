@@ -258,6 +258,11 @@ impl Ask {
         }
     }
 
+    /// Whether the answer takes the reading of a file.
+    pub(super) fn is_digest(&self) -> bool {
+        matches!(self, Self::Hash(..) | Self::Digest(..))
+    }
+
     fn refused(&self, refusal: &Refusal) -> Reply {
         let (verb, path) = self.subject();
         refusal.reply(verb, path)

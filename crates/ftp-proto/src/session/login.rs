@@ -223,6 +223,7 @@ impl Session {
     pub(super) fn log_out(&mut self) {
         if matches!(self.stage, Stage::LoggedIn(_)) {
             self.core.push(Action::DropData);
+            self.core.push(Action::LogOut);
             self.core.visiting = self.core.now;
         }
         self.stage = Stage::Visitor(Visitor::new());

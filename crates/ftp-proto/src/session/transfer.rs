@@ -85,6 +85,11 @@ impl LoggedIn {
         matches!(&self.work, Work::Transfer(transfer) if transfer.stage != Progress::Checking)
     }
 
+    /// Whether ABOR has something to stop: a transfer, or a digest, which may take as long as one.
+    pub(super) fn can_abort(&self) -> bool {
+        self.in_transfer() || matches!(&self.work, Work::Asking(ask) if ask.is_digest())
+    }
+
     /// `RETR`
     pub(super) fn retr(&mut self, core: &mut Core, path: &PathArg) {
         let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
@@ -308,6 +313,7 @@ impl LoggedIn {
     pub(super) fn abor(&mut self, core: &mut Core) {
         let stage = match &self.work {
             Work::Transfer(transfer) => Some(transfer.stage),
+            Work::Asking(ask) if ask.is_digest() => return self.stop_digest(core),
             Work::Idle | Work::Asking(_) | Work::Opening(_) | Work::Clearing => None,
         };
         match stage {
@@ -326,6 +332,13 @@ impl LoggedIn {
                 core.reply(Code::TRANSFER_COMPLETE, "ABOR done; no transfer was in progress.");
             }
         }
+    }
+
+    fn stop_digest(&mut self, core: &mut Core) {
+        self.work = Work::Idle;
+        core.push(Action::Abort);
+        core.reply(Code::TRANSFER_ABORTED, "Digest aborted.");
+        core.reply(Code::TRANSFER_COMPLETE, "ABOR done.");
     }
 
     fn stop_moving(&mut self, core: &mut Core, stage: Progress) {

@@ -27,6 +27,8 @@ pub(super) enum Input<'a> {
 pub(super) struct Waiting {
     octets: VecDeque<u8>,
     lines: usize,
+    /// How many of them are QUIT.
+    quits: usize,
 }
 
 impl fmt::Debug for Waiting {
@@ -39,6 +41,11 @@ impl fmt::Debug for Waiting {
 impl Waiting {
     pub(super) fn is_empty(&self) -> bool {
         self.lines == 0
+    }
+
+    /// Whether the client has said QUIT.
+    pub(super) fn has_quit(&self) -> bool {
+        self.quits > 0
     }
 
     /// Whether another line may come.
@@ -58,6 +65,7 @@ impl Waiting {
         self.octets.extend(length.to_be_bytes());
         self.octets.extend(octets);
         self.lines += 1;
+        self.quits += usize::from(is_quit(octets));
     }
 
     /// Takes the first line out, into `line`; says whether it was an overlong one, `None` if nothing waits.
@@ -70,6 +78,7 @@ impl Waiting {
             OVERLONG => Input::Overlong,
             length => {
                 line.extend(self.octets.drain(..usize::from(length).min(self.octets.len())));
+                self.quits -= usize::from(is_quit(line));
                 Input::Line(line)
             }
         };
@@ -84,6 +93,10 @@ impl Waiting {
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+fn is_quit(line: &[u8]) -> bool {
+    line.eq_ignore_ascii_case(b"QUIT")
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ impl Driver {
         if text == OVERLONG.as_bytes() || MARKS.iter().any(|(_, mark)| text == mark.as_bytes()) {
             let due = self.marks.pop_front().map(str::as_bytes);
             assert_eq!(due, Some(text), "a reply before its turn");
-            assert!(!self.session.is_transferring(), "a reply in the midst of a transfer");
+            assert!(!self.session.needs_client(), "a reply in the midst of a transfer");
         }
     }
 
@@ -151,7 +151,10 @@ impl Driver {
             }
             Action::Accept(_) | Action::Dial(..) => self.owe(Owed::DataUp),
             Action::Send(_) | Action::Receive(_) => self.owe(Owed::Ended),
+            // A question is forgotten, a transfer still ends.
+            Action::Abort if self.owed == Owed::Stored => self.owed = Owed::Nothing,
             Action::Abort => assert_eq!(self.owed, Owed::Ended),
+            Action::LogOut => self.logged_in = false,
             Action::DropData => {
                 assert_ne!(self.owed, Owed::Ended, "data dropped under a transfer that moves");
                 if self.owed == Owed::DataUp {
@@ -159,7 +162,10 @@ impl Driver {
                 }
             }
             Action::Notice(_) => {}
-            Action::Close => self.over = true,
+            Action::Close => {
+                assert!(!self.logged_in, "an account outlives its session");
+                self.over = true;
+            }
         }
     }
 
@@ -226,10 +232,11 @@ impl Driver {
 
 /// A command, with those that lead somewhere more often than chance would have it.
 fn command(u: &mut Unstructured<'_>) -> arbitrary::Result<Command> {
-    let frequent: [&[u8]; 15] = [
+    let frequent: [&[u8]; 16] = [
         b"SYST",
         b"CLNT promises",
         b"STAT f",
+        b"HASH f",
         b"USER u",
         b"EPSV",
         b"PASV",

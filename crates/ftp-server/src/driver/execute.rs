@@ -78,8 +78,12 @@ impl Driver {
                 self.shared.observer.notice(self.who, &notice);
             }
             Action::Abort => {
-                self.stop.send_replace(Go::Stop);
+                // A transfer hears of it and ends by itself, so that what it leaves behind is settled.
+                if self.stop.send(Go::Stop).is_err() {
+                    self.job = None;
+                }
             }
+            Action::LogOut => self.account = None,
             Action::Close => self.ending = Some(End::Said),
         }
     }

@@ -1,0 +1,212 @@
+//! Clients that leave, in order and otherwise: what they began is ended, said to whoever watches, and given back.
+#![cfg(feature = "ring")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's failure"
+)]
+
+mod client;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use client::{Client, PROFILES, Profile, TestServer, builder, certificate, reset, start};
+use ftp_server::Server;
+use ftp_server::auth::{Account, Rights, Users};
+use ftp_server::observe::{Incident, Notice, Observer, Who};
+use ftp_server::proto::session::{Plain, Policy};
+use ftp_server::storage::{LocalOptions, LocalStorage};
+use ftp_server::tls::Tls;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Remembers what it heard.
+#[derive(Default, Clone)]
+struct Ear(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Ear {
+    fn notice(&self, _who: Who, notice: &Notice) {
+        self.0.lock().unwrap().push(format!("{notice:?}"));
+    }
+
+    fn incident(&self, _who: Who, _incident: &Incident) {}
+}
+
+impl Ear {
+    /// Waits until it has heard something that begins so.
+    async fn hears(&self, start: &str) {
+        let began = Instant::now();
+        while !self.0.lock().unwrap().iter().any(|notice| notice.starts_with(start)) {
+            assert!(began.elapsed() < Duration::from_secs(5), "{start} in {:?}", self.0.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A server whose user may have one session.
+async fn narrow(folder: &std::path::Path) -> TestServer {
+    let mut account =
+        Account::new(Rights::ALL, Arc::new(LocalStorage::new(folder, LocalOptions::default()).unwrap()));
+    account.sessions = Some(1);
+    let users = Users::new().unwrap().with("me", "secret", account).unwrap();
+    let (chain, key) = certificate();
+    let tls = Arc::new(Tls::with_ring(chain, key).unwrap());
+    start(Server::builder(users).tls(tls).policy(Policy { plain: Plain::Allow, ..Policy::default() })).await
+}
+
+/// A connection that is logged in, as raw octets.
+async fn raw(server: &TestServer) -> TcpStream {
+    let mut stream = TcpStream::connect(server.explicit).await.unwrap();
+    stream.write_all(b"USER me\r\nPASS secret\r\nTYPE I\r\n").await.unwrap();
+    until(&mut stream, "200 ").await;
+    stream
+}
+
+/// Reads up to a reply that begins so.
+async fn until(stream: &mut TcpStream, start: &str) -> String {
+    let mut said = String::new();
+    while !said.contains(&format!("\r\n{start}")) || !said.ends_with("\r\n") {
+        said.push(char::from(stream.read_u8().await.unwrap()));
+    }
+    said
+}
+
+#[tokio::test]
+async fn rein_user_and_quit_give_the_place_back_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = narrow(folder.path()).await;
+    for farewell in ["REIN", "USER me", "QUIT"] {
+        let mut first = Client::login(&server, Profile::Plain).await;
+        assert!(matches!(first.command(farewell).await.0, 220 | 331 | 221));
+        // The first one stays connected.
+        let second = Client::login(&server, Profile::Plain).await;
+        drop((first, second));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_quits_in_a_transfer_keeps_its_place_until_that_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = narrow(folder.path()).await;
+    let mut first = Client::login(&server, Profile::Plain).await;
+    let mut data = first.open().await;
+    first.send_raw(b"STOR f\r\nQUIT\r\n").await;
+    assert_eq!(first.reply().await.0, 150);
+    let mut second = Client::connect(&server, Profile::Plain).await;
+    second.command("USER me").await;
+    assert_eq!(second.command("PASS secret").await.0, 421);
+    data.write_all(b"whole").await.unwrap();
+    drop(data);
+    assert_eq!((first.reply().await.0, first.reply().await.0), (226, 221));
+    let _third = Client::login(&server, Profile::Plain).await;
+    assert_eq!(std::fs::read(folder.path().join("f")).unwrap(), b"whole");
+}
+
+#[tokio::test]
+async fn what_was_done_is_told_to_whoever_watches_when_the_client_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let ear = Ear::default();
+    let server = start(builder(folder.path()).observer(Arc::new(ear.clone()))).await;
+    for (name, abrupt) in [("fin", false), ("rst", true)] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+        let mut stream = raw(&server).await;
+        if abrupt {
+            reset(&stream);
+        }
+        stream.write_all(format!("DELE {name}\r\nMKD {name}-dir\r\n").as_bytes()).await.unwrap();
+        if abrupt {
+            // What has arrived is read before the end is heard of, mostly.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        drop(stream);
+        ear.hears(&format!("Changed {{ verb: Dele, path: \"/{name}\"")).await;
+        assert!(!folder.path().join(name).exists());
+    }
+    ear.hears("Changed { verb: Mkd, path: \"/fin-dir\"").await;
+}
+
+#[tokio::test]
+async fn a_digest_ends_with_its_client_and_by_abor() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::File::create(folder.path().join("large")).unwrap().set_len(1 << 40).unwrap();
+    let server = narrow(folder.path()).await;
+    for farewell in ["", "NOOP\r\n"] {
+        let mut stream = raw(&server).await;
+        stream.write_all(format!("HASH large\r\n{farewell}").as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // Its place is free again, so it has ended.
+        let mut client = Client::login(&server, Profile::Plain).await;
+        for command in ["HASH large", "XMD5 large"] {
+            client.send(command).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            client.send_raw(b"NOOP\r\nABOR\r\n").await;
+            let codes = [client.reply().await.0, client.reply().await.0, client.reply().await.0];
+            assert_eq!(codes, [426, 226, 200], "{command}");
+        }
+        assert_eq!(client.command("QUIT").await.0, 221);
+    }
+}
+
+/// Firmware says all that it has to say and closes its side (RFC 959 §4.1.1: QUIT awaits the end of the transfer).
+#[tokio::test]
+async fn quit_and_a_half_closed_connection_let_the_transfer_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let octets = vec![7; 3_000_000];
+    std::fs::write(folder.path().join("down"), &octets).unwrap();
+    let server = start(builder(folder.path())).await;
+    let data = async |control: &mut TcpStream| {
+        control.write_all(b"EPSV\r\n").await.unwrap();
+        let said = until(control, "229 ").await;
+        let port: u16 = said.rsplit('|').nth(1).unwrap().parse().unwrap();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap()
+    };
+    for _ in 0..10 {
+        let mut control = raw(&server).await;
+        control.write_all(b"NOOP\r\n").await.unwrap();
+        let mut stream = data(&mut control).await;
+        control.write_all(b"STOR up\r\nQUIT\r\n").await.unwrap();
+        control.shutdown().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        stream.write_all(&octets).await.unwrap();
+        drop(stream);
+        let mut said = String::new();
+        control.read_to_string(&mut said).await.unwrap();
+        assert!(said.contains("\r\n226 ") && said.contains("\r\n221 "), "{said}");
+        assert!(std::fs::read(folder.path().join("up")).unwrap() == octets);
+
+        let mut control = raw(&server).await;
+        control.write_all(b"NOOP\r\n").await.unwrap();
+        let mut stream = data(&mut control).await;
+        control.write_all(b"RETR down\r\nQUIT\r\n").await.unwrap();
+        control.shutdown().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert!(got == octets, "{} octets", got.len());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_without_quit_has_its_transfer_aborted() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    for profile in PROFILES {
+        let mut client = Client::login(&server, profile).await;
+        let stream = client.open().await;
+        client.send("STOR f").await;
+        assert_eq!(client.reply().await.0, 150);
+        let mut wire = client.protect(stream).await;
+        wire.write_all(b"a part").await.unwrap();
+        drop(client);
+        let mut void = [0; 16];
+        // The server lets go of the data connection.
+        let ended = tokio::time::timeout(Duration::from_secs(5), wire.read(&mut void)).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{profile:?}: {ended:?}");
+    }
+}
