@@ -89,6 +89,12 @@ impl Framer {
         }
     }
 
+    /// The longest line, line end included.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Adds octets as they came from the connection.
     pub fn push(&mut self, octets: &[u8]) {
         if self.start == self.pending.len() {

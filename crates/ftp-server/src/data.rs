@@ -189,9 +189,12 @@ impl Channel {
             return Err(Fault::Broken(Text::from("connection lost")));
         };
         let stream = done.map_err(|error| Fault::Handshake(Text::clean(error.to_string())))?;
-        match guard.tls.belongs(stream.get_ref().1, &guard.kin, origin) {
-            Belongs::Here => Ok(DataStream::Tls(stream)),
-            Belongs::Elsewhere => {
+        let session = stream.get_ref().1;
+        // One from another address than was expected has to prove it, whatever is demanded of others.
+        let proved = origin == Origin::Expected || guard.kin.is_shown_by(session);
+        match guard.tls.belongs(session, &guard.kin) {
+            Belongs::Here if proved => Ok(DataStream::Tls(stream)),
+            Belongs::Here | Belongs::Elsewhere => {
                 refuse(stream, flow);
                 Err(Fault::ForeignSession)
             }

@@ -1,57 +1,65 @@
 //! One task owns one session: it reads the control connection, does what [`Session`] asks, and reports back.
 //!
-//! This holds the only `select!` over a session: control connection, the job that runs (storage, login, transfer),
-//! the data connection that is being made, and the clock. Not here: the protocol, which is all in `ftp-proto`.
+//! ```text
+//! attend ──what happened──> respond ──answers──> settle ──> take_lines ──> attend
+//!                                                 │  ^         │  ^
+//!                                          action │  │ answer  │  │ a line
+//!                                                 v  │         v  │
+//!                                              act, jobs      Session
+//! ```
+//!
+//! This holds the only `select!` over a session: its control connection, the job that runs (login, TLS, storage, a look-up),
+//! its transfer, and the clock. Nothing below the loop calls the session: what an action is answered with is an event in a
+//! queue, so that the stack does not grow with what a client sends. Not here: the protocol, which is all in `ftp-proto`.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
-use std::pin::Pin;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ftp_proto::frame::Frame;
-use ftp_proto::session::{Event, Protection, Resumed, Session};
+use ftp_proto::session::{
+    Action, DataFault, Endpoints, Event, Login, Notice, Protection, Refusal, Request, Resumed, Session,
+    TlsFacts, Transferred,
+};
+use ftp_proto::value::path::VPath;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::auth::Account;
-use crate::data::{Channel, Go, Guard};
-use crate::observe::{Incident, Who};
-use crate::server::Shared;
-use crate::server::limits::Seat;
+use crate::data::Guard;
+use crate::observe::{Incident, Initiator, Who};
+use crate::shared::Shared;
 use crate::tls::{Binding, Kin, Tickets};
 
+mod ask;
 mod control;
-mod execute;
+mod job;
+mod login;
+mod phase;
 mod record;
+mod transfer;
 
+use ask::Ready;
 use control::{Control, Turn, Unsecured, Wanted};
-use execute::{Done, Ready};
-use record::Trace;
-
-/// Work that ends in an event. At most one runs.
-type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
+use job::{Bereft, Done, Job, finish};
+use login::{Guest, authenticate};
+use phase::{End, Happening, Incoming, Stay, until};
+use record::{LetGo, Trace, note_end};
+use transfer::Transfer;
 
 /// A session and everything it owns.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     who: Who,
-    local: std::net::SocketAddr,
+    local: SocketAddr,
     session: Session,
     /// What actions were answered with, and the session has not heard yet.
     answers: VecDeque<Event<'static>>,
     control: Control,
-    /// What the login yielded.
-    account: Option<(Account, Option<Seat>)>,
-    channel: Channel,
-    /// What is known of it so far.
-    trace: Option<Trace>,
-    /// Until when a client is awaited on the passive port, and for how long that was.
-    awaiting: Option<(Instant, Duration)>,
-    /// What is open for the next transfer.
-    ready: Ready,
+    guest: Option<Guest>,
+    transfer: Transfer,
+    /// What runs for the session itself.
     job: Option<Job>,
-    stop: watch::Sender<Go>,
     binding: Binding,
     guard: Option<Guard>,
     incoming: Incoming,
@@ -59,57 +67,9 @@ pub(crate) struct Driver {
     ending: Option<End>,
 }
 
-/// Whether the client may still send something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Incoming {
-    Open,
-    Ended,
-}
-
-/// Whether the session knows that the server stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stay {
-    Open,
-    Draining,
-}
-
-/// Why the loop ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The session has said its last word.
-    Said,
-    /// There is nobody to say it to.
-    Lost,
-}
-
-/// What the loop has to attend to.
-enum Happening {
-    Turned(Turn),
-    Done(Done),
-    Advanced,
-    NobodyCame,
-    Deadline,
-    Drain,
-}
-
-/// The job that runs, for ever pending if there is none.
-async fn finish(job: &mut Option<Job>) -> Done {
-    match job {
-        Some(job) => job.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, who: Who, stream: TcpStream, local: std::net::SocketAddr) -> Self {
-        let ends = ftp_proto::session::Endpoints { local, peer: who.peer, entrance: who.entrance };
+    pub(crate) fn new(shared: Arc<Shared>, who: Who, stream: TcpStream, local: SocketAddr) -> Self {
+        let ends = Endpoints { local, peer: who.peer, entrance: who.entrance };
         let may_dial = &shared.options.active_clients;
         let is_listed = may_dial.iter().any(|network| network.contains(&who.peer.ip()));
         let policy = if may_dial.is_empty() || is_listed { &shared.policy } else { &shared.passive_policy };
@@ -121,13 +81,9 @@ impl Driver {
             session,
             answers: VecDeque::new(),
             control,
-            account: None,
-            channel: Channel::None,
-            trace: None,
-            awaiting: None,
-            ready: Ready::Nothing,
+            guest: None,
+            transfer: Transfer::default(),
             job: None,
-            stop: watch::Sender::new(Go::On),
             binding: Binding::random(),
             guard: None,
             incoming: Incoming::Open,
@@ -140,18 +96,20 @@ impl Driver {
     /// Runs the session to its end.
     pub(crate) async fn run(mut self, mut drain: watch::Receiver<bool>) {
         self.shared.observer.incident(self.who, &Incident::Opened);
-        self.settle().await;
+        self.settle();
         loop {
-            self.take_lines().await;
+            self.take_lines();
             if let Some(ending) = self.ending {
                 if ending == End::Said {
                     self.control.close().await;
                 }
                 return;
             }
-            let happening = self.attend(&mut drain).await;
-            self.respond(happening).await;
-            self.settle().await;
+            match self.attend(&mut drain).await {
+                Happening::Turned(Turn::Lost) => self.lose().await,
+                happening => self.respond(happening),
+            }
+            self.settle();
         }
     }
 
@@ -164,26 +122,27 @@ impl Driver {
             Protection::Private => self.guard.as_ref(),
             Protection::Clear => None,
         };
-        let tickets = match self.ready {
+        let tickets = match self.transfer.ready {
             Ready::Download(_) => Tickets::One,
             Ready::Nothing | Ready::Upload(_) => Tickets::None,
         };
         tokio::select! {
             biased;
             // First, so that one write carries 150 and 226 of a transfer that is done at once.
+            done = finish(&mut self.transfer.job) => Happening::Done(done),
             done = finish(&mut self.job) => Happening::Done(done),
             turn = self.control.turn(wanted) => Happening::Turned(turn),
-            () = self.channel.advance(guard, tickets) => Happening::Advanced,
-            () = until(self.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
+            () = self.transfer.channel.advance(guard, tickets) => Happening::Advanced,
+            () = until(self.transfer.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
             () = until(stuck) => Happening::Turned(Turn::Lost),
             _ = drain.wait_for(|drain| *drain), if self.stay == Stay::Open => Happening::Drain,
         }
     }
 
-    async fn respond(&mut self, happening: Happening) {
+    fn respond(&mut self, happening: Happening) {
         match happening {
-            Happening::Turned(Turn::Read | Turn::Relieved) => {}
+            Happening::Turned(Turn::Read | Turn::Relieved | Turn::Lost) => {}
             Happening::Turned(Turn::End) => {
                 self.incoming = Incoming::Ended;
                 // What came before the end is done and answered, but a transfer has lost its client.
@@ -191,26 +150,11 @@ impl Driver {
                     self.answers.push_back(Event::Gone);
                 }
             }
-            Happening::Turned(Turn::Lost) => {
-                if !self.session.needs_client() {
-                    // What is being done is heard of by those who watch, if not by the client.
-                    self.finish_job().await;
-                }
-                self.answers.push_back(Event::Gone);
-                self.settle().await;
-                self.finish_job().await;
-                self.ending = Some(End::Lost);
-            }
-            Happening::Done(done) => {
-                self.job = None;
-                self.report(done);
-            }
+            Happening::Done(done) => self.report(done),
             Happening::Advanced => self.look_at_channel(),
             Happening::NobodyCame => {
-                let waited = self.awaiting.take().map_or(Duration::ZERO, |(_, waited)| waited);
-                let fault = self.channel.nobody_came(waited);
-                let suspect = self.note_missed(&fault);
-                self.answers.push_back(Event::DataFailed(fault, suspect));
+                let fault = self.transfer.nobody_came();
+                self.report_missed(fault);
             }
             Happening::Deadline => self.answers.push_back(Event::Deadline),
             Happening::Drain => {
@@ -220,19 +164,27 @@ impl Driver {
         }
     }
 
-    /// What runs comes to its end, a transfer too that was told to stop, so that what it leaves behind is settled.
-    async fn finish_job(&mut self) {
-        if self.job.is_some() && !self.session.is_over() {
+    /// The control connection is broken. A deed comes to its end, so that those who watch hear of it; a transfer is told to
+    /// stop, and settles what it leaves behind.
+    async fn lose(&mut self) {
+        if self.job.as_ref().is_some_and(Job::outlives_client) {
             let done = finish(&mut self.job).await;
-            self.job = None;
             self.report(done);
-            self.settle().await;
+            self.settle();
         }
+        self.answers.push_back(Event::Gone);
+        self.settle();
+        if self.transfer.is_moving() {
+            let done = finish(&mut self.transfer.job).await;
+            self.report(done);
+            self.settle();
+        }
+        self.ending = Some(End::Lost);
     }
 
     /// Gives the session lines as long as it wants any and the client reads what they are answered with: those that had
     /// to wait for a transfer first, then those that are here.
-    async fn take_lines(&mut self) {
+    fn take_lines(&mut self) {
         while self.ending.is_none() && !self.control.is_congested() {
             let now = Instant::now();
             if self.session.resume(now) == Resumed::Nothing {
@@ -255,44 +207,131 @@ impl Driver {
                     }
                 }
             }
-            self.settle().await;
+            self.settle();
         }
     }
 
-    /// Does what the session wants done and tells it what that was answered with, until there is neither. Nothing that is
-    /// called from here calls the session.
-    async fn settle(&mut self) {
+    /// Does what the session wants done and tells it what that was answered with, until there is neither.
+    fn settle(&mut self) {
         loop {
             while let Some(action) = self.session.poll_action() {
-                self.act(action).await;
+                self.act(action);
             }
             let Some(answer) = self.answers.pop_front() else { return };
             self.session.handle(Instant::now(), answer);
         }
     }
 
-    /// Tells the session that its data connection stands, if it waits for that.
-    fn look_at_channel(&mut self) {
-        if self.awaiting.is_some() && self.channel.is_up() {
-            self.awaiting = None;
-            self.note_connected();
-            self.answers.push_back(Event::DataUp);
+    /// Does one action; those that take time become a job.
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Reply(reply) => self.control.reply(&reply),
+            Action::Notice(notice) => self.notice(&notice),
+            Action::Secure => self.secure(),
+            Action::Unsecure => self.job = Some(Job::unsecure(self.control.lend())),
+            Action::Authenticate(credentials) => {
+                let checking = authenticate(Arc::clone(&self.shared), self.peer(), credentials);
+                self.job = Some(Job::new(Bereft::Drop, async { Done::Authenticated(checking.await) }));
+            }
+            Action::Store(request) => self.ask(request),
+            Action::Listen => {
+                self.job = Some(Job::listen(Arc::clone(&self.shared), self.peer(), self.local));
+            }
+            Action::Accept(within) => {
+                self.transfer.awaiting = Some((Instant::now() + within, within));
+                self.look_at_channel();
+            }
+            Action::Dial(to, within) => {
+                let trace = Trace::begin(&self.shared, self.who, to, Initiator::Server);
+                self.transfer.trace = Some(trace);
+                self.transfer.dial(&self.shared, (self.local, to), within);
+            }
+            Action::Send(plan) => self.transfer.send(&self.shared, self.guard.clone(), &plan),
+            Action::Receive(plan) => {
+                let account = self.guest.as_ref().map(|guest| &guest.account);
+                self.transfer.receive(&self.shared, self.guard.clone(), account, plan);
+            }
+            Action::Abort if self.transfer.is_moving() => self.transfer.abort(),
+            Action::Abort => self.job = None,
+            Action::DropData => self.drop_data(),
+            Action::LogOut => self.guest = None,
+            Action::Close => self.ending = Some(End::Said),
         }
     }
 
-    async fn secure(&mut self) {
-        let Some(tls) = self.shared.tls.clone() else {
-            self.ending = Some(End::Lost);
-            return;
+    /// Reports what a job has come to.
+    fn report(&mut self, done: Done) {
+        let answer = match done {
+            Done::Secured(control, result) => return self.secured(*control, result),
+            Done::Unsecured(control, result) => {
+                self.control = *control;
+                match result {
+                    Ok(()) => Event::Unsecured,
+                    Err(_) => return self.ending = Some(End::Lost),
+                }
+            }
+            Done::Authenticated(result) => Event::Authenticated(result.map(|guest| self.welcome(guest))),
+            Done::Stored(answer, ready) => {
+                self.transfer.ready = ready;
+                Event::Stored(answer)
+            }
+            Done::Listening(None) => Event::NoPort,
+            Done::Listening(Some((lease, ip))) => {
+                let address = SocketAddr::new(ip, lease.port());
+                let trace = Trace::begin(&self.shared, self.who, address, Initiator::Client);
+                self.transfer = Transfer::reserved(lease, trace);
+                Event::Listening(address)
+            }
+            Done::Dialled(Ok(stream)) => {
+                self.transfer.dialled(stream);
+                return self.report_connected();
+            }
+            Done::Dialled(Err(fault)) => return self.report_missed(fault),
+            Done::Ended(result) => Event::Ended(result),
         };
-        let handshake = self.shared.options.handshake;
-        match self.control.secure(&tls, self.binding, handshake).await {
-            Ok(facts) => {
+        self.answers.push_back(answer);
+    }
+
+    /// Tells the session that its data connection stands, if it waits for that.
+    fn look_at_channel(&mut self) {
+        if self.transfer.has_come() {
+            self.report_connected();
+        }
+    }
+
+    fn report_connected(&mut self) {
+        let (client, stranger) = (self.peer(), self.transfer.channel.stranger());
+        if let Some(trace) = &mut self.transfer.trace {
+            trace.connected(&self.shared, client, stranger);
+        }
+        self.answers.push_back(Event::DataUp);
+    }
+
+    fn report_missed(&mut self, fault: DataFault) {
+        let client = self.peer();
+        let missed = |trace: &mut Trace| trace.missed(&self.shared, client, &fault);
+        let suspect = self.transfer.trace.as_mut().map(missed).unwrap_or_default();
+        self.answers.push_back(Event::DataFailed(fault, suspect));
+    }
+
+    fn secure(&mut self) {
+        let Some(tls) = self.shared.tls.clone() else {
+            return self.ending = Some(End::Lost);
+        };
+        let within = self.shared.options.handshake;
+        self.job = Some(Job::secure(self.control.lend(), tls, self.binding, within));
+    }
+
+    fn secured(&mut self, control: Control, result: Result<TlsFacts, Unsecured>) {
+        self.control = control;
+        match (result, self.shared.tls.clone()) {
+            (Ok(facts), Some(tls)) => {
                 let kin = Kin { own: self.binding, resumed: self.control.resumed_binding() };
-                self.guard = Some(Guard { tls, kin, handshake });
+                self.guard = Some(Guard { tls, kin, handshake: self.shared.options.handshake });
                 self.answers.push_back(Event::Secured(facts));
             }
-            Err(why) => {
+            (Ok(_), None) => self.ending = Some(End::Lost),
+            (Err(why), _) => {
                 let incident = match why {
                     Unsecured::Injected => Incident::Injected,
                     Unsecured::Failed(error) => Incident::HandshakeFailed(error.to_string()),
@@ -303,14 +342,55 @@ impl Driver {
         }
     }
 
-    async fn unsecure(&mut self) {
-        match self.control.unsecure().await {
-            Ok(()) => self.answers.push_back(Event::Unsecured),
-            Err(_) => self.ending = Some(End::Lost),
+    fn welcome(&mut self, guest: Guest) -> Login {
+        let account = &guest.account;
+        let login = Login {
+            rights: account.rights,
+            home: VPath::root(),
+            abilities: account.storage.can(),
+            file_max: account.file_max,
+            welcome: account.welcome.clone(),
+        };
+        self.guest = Some(guest);
+        login
+    }
+
+    fn ask(&mut self, request: Request) {
+        let Some(account) = self.guest.as_ref().map(|guest| &guest.account) else {
+            return self.answers.push_back(Event::Stored(Err(Refusal::Denied)));
+        };
+        self.job = Some(Job::ask(account, request));
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        if let Notice::Transfer(transfer) = notice {
+            self.end_record(transfer);
+        }
+        self.shared.observer.notice(self.who, notice);
+    }
+
+    fn end_record(&mut self, transfer: &Transferred) {
+        let stood = self.transfer.trace.take().and_then(|trace| trace.end(&self.shared, self.who));
+        note_end(&self.shared, self.peer(), transfer, stood);
+    }
+
+    /// Gives up what was set up for a transfer.
+    fn drop_data(&mut self) {
+        let transfer = std::mem::take(&mut self.transfer);
+        if let Some(trace) = transfer.trace {
+            let how = if self.session.is_over() { LetGo::WithSession } else { LetGo::InSession };
+            trace.let_go(&self.shared, self.peer(), transfer.channel.stranger(), how);
         }
     }
 
     fn peer(&self) -> IpAddr {
         self.who.peer.ip()
+    }
+}
+
+impl Drop for Driver {
+    /// However a session ends: those who count sessions hear of each end.
+    fn drop(&mut self) {
+        self.shared.observer.incident(self.who, &Incident::Closed);
     }
 }

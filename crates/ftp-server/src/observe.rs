@@ -41,8 +41,10 @@ pub struct Who {
 /// Something that concerns a connection and not the protocol.
 #[derive(Debug, Clone)]
 pub enum Incident {
-    /// A control connection was accepted.
+    /// A control connection was accepted. [`Incident::Closed`] follows, whatever becomes of it.
     Opened,
+    /// It is gone, and the session with it.
+    Closed,
     /// A control connection was turned away: too many.
     TurnedAway,
     /// A load balancer did not say who the client is.
@@ -63,7 +65,7 @@ pub struct Record {
     /// Both ends as they were announced: the server's port, or the client's.
     pub endpoint: SocketAddr,
     /// Who connects.
-    pub mode: Mode,
+    pub initiator: Initiator,
     /// From the announcement to the connection; `None` if there was none.
     pub connected: Option<Duration>,
     /// From the announcement to the end.
@@ -74,13 +76,13 @@ pub struct Record {
     pub suspect: Option<Suspect>,
 }
 
-/// Who connects to whom.
+/// Who opens a data connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The client to the server.
-    Passive,
-    /// The server to the client.
-    Active,
+pub enum Initiator {
+    /// The client, to the server: passive mode.
+    Client,
+    /// The server, to the client: active mode.
+    Server,
 }
 
 /// Takes notices. It is called on the session's task and must not block.
@@ -122,6 +124,7 @@ impl Observer for Log {
         let (session, peer) = (who.id, who.peer);
         match incident {
             Incident::Opened => tracing::info!(%session, %peer, entrance = ?who.entrance, "connection"),
+            Incident::Closed => tracing::debug!(%session, %peer, "closed"),
             Incident::TurnedAway => tracing::warn!(%peer, "turned away: too many connections"),
             Incident::NoIntroduction(why) => {
                 tracing::warn!(%peer, why, "connection of a trusted source refused")
@@ -142,15 +145,19 @@ impl Observer for Log {
 /// One line a data connection: at debug where it came about, as a warning with who is in the way where not.
 fn log_data(who: Who, record: &Record) {
     let (session, peer) = (who.id, who.peer);
-    let Record { endpoint, mode, connected, ended, stranger, suspect } = record;
+    let Record { endpoint, initiator, connected, ended, stranger, suspect } = record;
     let (connected, ended) = (connected.map(|time| time.as_secs_f64()), ended.as_secs_f64());
     let stranger = stranger.map(tracing::field::display);
+    let mode = match initiator {
+        Initiator::Client => "passive",
+        Initiator::Server => "active",
+    };
     match suspect {
         None => {
-            tracing::debug!(%session, %peer, %endpoint, ?mode, connected, ended, stranger, "data connection")
+            tracing::debug!(%session, %peer, %endpoint, mode, connected, ended, stranger, "data connection")
         }
         Some(suspect) => {
-            tracing::warn!(%session, %peer, %endpoint, ?mode, ended, stranger, ?suspect, "no data connection")
+            tracing::warn!(%session, %peer, %endpoint, mode, ended, stranger, ?suspect, "no data connection")
         }
     }
 }

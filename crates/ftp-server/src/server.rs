@@ -4,27 +4,25 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ftp_proto::session::{Abilities, Entrance, Plain, Policy, Switch};
-use ipnet::IpNet;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::announce::{Announcer, Rule};
+use crate::announce::Announcer;
 use crate::auth::Authenticator;
 use crate::auth::throttle::Throttle;
 use crate::health::{Health, Report};
+use crate::limits::{Limits, Register};
 use crate::observe::{Log, Observer};
-use crate::ports::{DataPeer, Ports, Terms};
+use crate::ports::{Ports, Terms};
+use crate::shared::{Options, Shared};
+use crate::threads::{Duty, Threads};
 use crate::tls::Tls;
 
 mod accept;
-pub(crate) mod limits;
-pub(crate) mod shards;
-
-pub use limits::Limits;
-use shards::{Duty, Shards, Spots};
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
@@ -44,67 +42,6 @@ pub enum ServeError {
     /// The threads of [`Builder::threads`] cannot be started.
     #[error("cannot start threads for sessions and transfers: {0}")]
     Threads(#[source] io::Error),
-}
-
-/// Times and sizes that are no matter of the protocol.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The longest command line, in octets.
-    pub line_max: usize,
-    /// How long no octet may move in a transfer.
-    pub stall: Duration,
-    /// How long a TLS handshake may take, on either kind of connection.
-    pub handshake: Duration,
-    /// How long a stopping server waits for transfers.
-    pub drain: Duration,
-    /// How long the first failed login waits for its answer; the next ones wait longer.
-    pub login_delay: Duration,
-    /// What 227 announces, by the client's network; the address of the control connection where no rule applies.
-    pub announce: Vec<Rule>,
-    /// From where data connections may come.
-    pub data_peer: DataPeer,
-    /// The largest segment of data connections, in octets (TCP_MAXSEG): a cure for paths that drop big packets.
-    pub data_mss: Option<u32>,
-    /// The clients that may use active mode, where the policy permits it; all if empty.
-    pub active_clients: Vec<IpNet>,
-    /// Load balancers whose connections begin with a header of the PROXY protocol.
-    pub proxies: Vec<IpNet>,
-}
-
-impl Default for Options {
-    /// 8 KiB lines, 60 s without an octet, 30 s for a handshake, 30 s to drain, 1 s for the first failed login.
-    fn default() -> Self {
-        Self {
-            line_max: ftp_proto::frame::LINE_MAX,
-            stall: Duration::from_secs(60),
-            handshake: Duration::from_secs(30),
-            drain: Duration::from_secs(30),
-            login_delay: Duration::from_secs(1),
-            announce: Vec::new(),
-            data_peer: DataPeer::default(),
-            data_mss: None,
-            active_clients: Vec::new(),
-            proxies: Vec::new(),
-        }
-    }
-}
-
-/// What all sessions of a server share.
-pub(crate) struct Shared {
-    pub(crate) policy: Arc<Policy>,
-    /// The same for clients that may not use active mode.
-    pub(crate) passive_policy: Arc<Policy>,
-    pub(crate) announcer: Announcer,
-    pub(crate) health: Arc<Health>,
-    pub(crate) options: Options,
-    pub(crate) tls: Option<Arc<Tls>>,
-    pub(crate) ports: Arc<Ports>,
-    pub(crate) authenticator: Arc<dyn Authenticator>,
-    pub(crate) throttle: Throttle,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) limits: Arc<limits::Register>,
-    /// Where long transfers go on.
-    pub(crate) transfers: Spots,
 }
 
 /// Puts a server together. Everything has a safe default but the accounts and the certificate.
@@ -208,7 +145,7 @@ impl Builder {
             mss: self.options.data_mss,
             proxies: self.options.proxies.clone(),
         };
-        let start = |duty| Shards::start(duty, self.threads).map_err(ServeError::Threads);
+        let start = |duty| Threads::start(duty, self.threads).map_err(ServeError::Threads);
         let (sessions, transfers) = (start(Duty::Sessions)?, start(Duty::Transfers)?);
         let passive_policy = Arc::new(Policy { active: Switch::Off, ..self.policy.clone() });
         let shared = Shared {
@@ -222,8 +159,9 @@ impl Builder {
             ports: Ports::new(terms),
             authenticator: self.authenticator,
             observer: self.observer,
-            limits: limits::Register::new(self.limits),
-            transfers: transfers.spots(),
+            limits: Register::new(self.limits),
+            told_of_private: AtomicBool::new(false),
+            transfers: transfers.workers(),
         };
         Ok(Server { shared: Arc::new(shared), listeners, sessions, transfers })
     }
@@ -233,8 +171,8 @@ impl Builder {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
-    sessions: Shards,
-    transfers: Shards,
+    sessions: Threads,
+    transfers: Threads,
 }
 
 impl Server {
@@ -268,7 +206,7 @@ impl Server {
     /// Serves until `stop` completes. Then transfers that run may end, new commands get 421, and after
     /// [`Options::drain`] whatever is left is cut off.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        accept::serve(&self.shared, self.listeners, &self.sessions.spots(), stop).await;
+        accept::serve(&self.shared, self.listeners, &self.sessions.workers(), stop).await;
         // Joining the threads may take the moment that a session takes to notice.
         let _panicked = tokio::task::spawn_blocking(move || drop((self.sessions, self.transfers))).await;
     }

@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::ports::Origin;
+pub(crate) mod stream;
 
 #[cfg(feature = "ring")]
 mod ring;
@@ -92,6 +92,11 @@ enum Shown {
 }
 
 impl Kin {
+    /// Whether a data connection has proved that it belongs to its control connection, whatever is demanded of it.
+    pub(crate) fn is_shown_by(&self, data: &ServerConnection) -> bool {
+        self.shown_by(data) == Shown::Kinship
+    }
+
     fn shown_by(&self, data: &ServerConnection) -> Shown {
         match data.received_resumption_data() {
             // Also where the control connection was resumed from such a ticket.
@@ -257,19 +262,16 @@ impl Tls {
         in_time(within, shake(config, stream, prepare)).await
     }
 
-    /// Whether a data connection may serve a control connection.
-    ///
-    /// One from another address than was expected has to prove it, whatever is demanded of others.
-    pub(crate) fn belongs(&self, data: &ServerConnection, kin: &Kin, origin: Origin) -> Belongs {
+    /// Whether a data connection may serve a control connection, by what is demanded of all.
+    pub(crate) fn belongs(&self, data: &ServerConnection, kin: &Kin) -> Belongs {
         let shown = kin.shown_by(data);
         let verdict = self.judge(data, shown);
         if verdict == Belongs::Elsewhere && self.data_session == DataSession::Observe {
             tracing::info!("a data connection does not resume its control session; observed only");
         }
-        match (origin, self.data_session) {
-            (Origin::Elsewhere, _) if shown != Shown::Kinship => Belongs::Elsewhere,
-            (_, DataSession::Off | DataSession::Observe) => Belongs::Here,
-            (_, DataSession::Prefer | DataSession::Require) => verdict,
+        match self.data_session {
+            DataSession::Off | DataSession::Observe => Belongs::Here,
+            DataSession::Prefer | DataSession::Require => verdict,
         }
     }
 

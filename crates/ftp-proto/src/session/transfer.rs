@@ -295,7 +295,6 @@ impl LoggedIn {
         let said =
             [format!("Last transfer: {word} {}: {code} ", transfer.path).as_bytes(), reply.text()].concat();
         self.last = Some(Text::clean(said));
-        core.push(Action::DropData);
         core.notice(Notice::Transfer(Transferred {
             verb: transfer.verb,
             path: transfer.path,
@@ -305,6 +304,7 @@ impl LoggedIn {
             protection: core.secure.data(),
             reply: reply.clone(),
         }));
+        core.push(Action::DropData);
         core.push(Action::Reply(reply));
     }
 

@@ -168,8 +168,8 @@ impl<'a> Piped<'a> {
 mod tests {
     use super::*;
     use crate::data::Go;
-    use crate::server::shards::Spots;
     use crate::storage::{Create, LocalOptions, LocalStorage, Storage};
+    use crate::threads::Workers;
     use ftp_proto::data::Coding;
     use ftp_proto::session::{Inbound, Protection};
     use ftp_proto::value::path::VPath;
@@ -189,7 +189,7 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut pace = Pace::new(Duration::from_secs(5), &Spots::default());
+            let mut pace = Pace::new(Duration::from_secs(5), &Workers::default());
             let part = Part { file: Arc::clone(&file), offset: offset as u64, left: left as u64 };
             let (mut count, mut got) = (Count::default(), Vec::new());
             let sending = async {
@@ -222,7 +222,7 @@ mod tests {
         let (how, coding, protection) = (Create::Replace, Coding::default(), Protection::Clear);
         let plan = Inbound { path, how, coding, protection, declared: None, limit };
         let terms = Terms { plan: &plan, room: u64::MAX };
-        let pace = Pace::new(Duration::from_millis(200), &Spots::default());
+        let pace = Pace::new(Duration::from_millis(200), &Workers::default());
         let stop = watch::Sender::new(Go::On);
         let (mut stop, mut count) = (Stop::new(stop.subscribe(), pace), Count::default());
         let receiving = async {

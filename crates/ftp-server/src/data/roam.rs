@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 
-use crate::server::shards::Spots;
+use crate::threads::Workers;
 
 /// Octets after which a transfer is long.
 const LONG: u64 = 1 << 20;
@@ -66,8 +66,8 @@ impl OverTcp for TlsStream<TcpStream> {
 }
 
 impl Pace {
-    pub(crate) fn new(stall: Duration, spots: &Spots) -> Self {
-        let leave = (!spots.is_empty()).then(|| Arc::new(AtomicBool::new(false)));
+    pub(crate) fn new(stall: Duration, workers: &Workers) -> Self {
+        let leave = (!workers.is_empty()).then(|| Arc::new(AtomicBool::new(false)));
         Self { stall, leave, home: None }
     }
 
@@ -111,12 +111,12 @@ fn adopt(stream: &mut TcpStream) {
     }
 }
 
-/// Runs a transfer here until it wants to leave, then on the thread of `spots` that has the least to do. It ends with this
+/// Runs a transfer here until it wants to leave, then on the thread of `workers` that has the least to do. It ends with this
 /// future, wherever it is.
 pub(crate) async fn roam<T: Send + 'static>(
     mut transfer: Pin<Box<dyn Future<Output = T> + Send>>,
     pace: Pace,
-    spots: Spots,
+    workers: Workers,
 ) -> T {
     let here = poll_fn(|cx| match transfer.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -128,14 +128,14 @@ pub(crate) async fn roam<T: Send + 'static>(
     if let Some(done) = here.await {
         return done;
     }
-    let Some(spot) = spots.freest() else { return transfer.await };
+    let Some(worker) = workers.idlest() else { return transfer.await };
     let mut there = JoinSet::new();
     there.spawn_on(
         async move {
-            let _token = spot.token;
+            let _token = worker.token;
             transfer.await
         },
-        &spot.handle,
+        &worker.handle,
     );
     match there.join_next().await {
         Some(Ok(done)) => done,
@@ -148,7 +148,7 @@ pub(crate) async fn roam<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::shards::{Duty, Shards};
+    use crate::threads::{Duty, Threads};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn thread() -> String {
@@ -163,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_transfer_that_has_left_lets_its_session_hear_what_has_come() {
-        let threads = Shards::start(Duty::Transfers, 1).unwrap();
+        let threads = Threads::start(Duty::Transfers, 1).unwrap();
         for _ in 0..20 {
             let ((mut data, _client), (control, mut session)) = (pair().await, pair().await);
             let heard = Arc::new(AtomicBool::new(false));
@@ -172,7 +172,7 @@ mod tests {
                 let _end = session.read_u8().await;
                 told.store(true, Ordering::Relaxed);
             });
-            let pace = Pace::new(Duration::from_secs(5), &threads.spots());
+            let pace = Pace::new(Duration::from_secs(5), &threads.workers());
             let mut own = pace.clone();
             let transfer = async move {
                 own.pause(&mut data, LONG).await;
@@ -181,7 +181,7 @@ mod tests {
                 heard.load(Ordering::Relaxed)
             };
             assert!(
-                roam(Box::pin(transfer), pace, threads.spots()).await,
+                roam(Box::pin(transfer), pace, threads.workers()).await,
                 "the session has heard of the end"
             );
         }
@@ -189,10 +189,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_transfer_goes_on_elsewhere_and_ends_with_its_session() {
-        let threads = Shards::start(Duty::Transfers, 1).unwrap();
-        let spots = threads.spots();
+        let threads = Threads::start(Duty::Transfers, 1).unwrap();
+        let workers = threads.workers();
         let (mut reader, mut stream) = pair().await;
-        let pace = Pace::new(Duration::from_secs(5), &spots);
+        let pace = Pace::new(Duration::from_secs(5), &workers);
         let mut own = pace.clone();
         let transfer = async move {
             let mut names = Vec::new();
@@ -203,7 +203,7 @@ mod tests {
             }
             (stream, names)
         };
-        let (stream, names) = roam(Box::pin(transfer), pace, spots.clone()).await;
+        let (stream, names) = roam(Box::pin(transfer), pace, workers.clone()).await;
         let here = thread();
         assert_eq!(names, [here.as_str(), &here, "transfers-0", "transfers-0"]);
         drop(stream);
@@ -211,19 +211,19 @@ mod tests {
         reader.read_to_string(&mut got).await.unwrap();
         assert_eq!(got, "octets".repeat(4));
 
-        let idle = Arc::strong_count(&spots.freest().unwrap().token);
-        let pace = Pace::new(Duration::from_secs(5), &spots);
+        let idle = Arc::strong_count(&workers.idlest().unwrap().token);
+        let pace = Pace::new(Duration::from_secs(5), &workers);
         let mut own = pace.clone();
         let endless = async move {
             own.pause(&mut reader, LONG).await;
             std::future::pending::<()>().await;
         };
-        let mut roaming = Box::pin(roam(Box::pin(endless), pace, spots.clone()));
+        let mut roaming = Box::pin(roam(Box::pin(endless), pace, workers.clone()));
         assert!(tokio::time::timeout(Duration::from_millis(20), &mut roaming).await.is_err());
-        assert_eq!(Arc::strong_count(&spots.freest().unwrap().token), idle + 1, "it runs there");
+        assert_eq!(Arc::strong_count(&workers.idlest().unwrap().token), idle + 1, "it runs there");
         drop(roaming);
         let ended = async {
-            while Arc::strong_count(&spots.freest().unwrap().token) > idle {
+            while Arc::strong_count(&workers.idlest().unwrap().token) > idle {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::tls::stream::Prefixed;
 use crate::tls::{self, Binding, Tls};
 
 /// The longest that the client may leave a reply unread.
@@ -29,109 +30,13 @@ const IAC: u8 = 255;
 /// A TLS record of a handshake begins with these octets (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: [u8; 2] = [22, 3];
 
-/// A stream whose first octets have been read already.
-#[derive(Debug)]
-pub(super) struct Prefixed {
-    prefix: Vec<u8>,
-    stream: TcpStream,
-    gate: Gate,
-}
-
-/// How much may be read at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    /// As much as there is.
-    Open,
-    /// The header of a TLS record, so many of its octets are here. The last two are the length.
-    Header { filled: usize, length: [u8; 2] },
-    /// The rest of a record.
-    Body { left: usize },
-}
-
-/// Octets of the header of a TLS record (RFC 8446 §5.1).
-const HEADER: usize = 5;
-
-impl Gate {
-    /// The gate at the start of a record.
-    const RECORD: Gate = Gate::Header { filled: 0, length: [0; 2] };
-
-    /// How many octets may be read now.
-    fn room(self) -> usize {
-        match self {
-            Self::Open => usize::MAX,
-            Self::Header { filled, .. } => HEADER - filled,
-            Self::Body { left } => left,
-        }
-    }
-
-    /// The gate after `octets` were read.
-    fn after(self, octets: &[u8]) -> Self {
-        match self {
-            Self::Open => Self::Open,
-            Self::Header { filled, length: [_, last] } => {
-                let length = match octets {
-                    [] => return self,
-                    [one] => [last, *one],
-                    [.., high, low] => [*high, *low],
-                };
-                match filled + octets.len() {
-                    HEADER => Self::Body { left: usize::from(u16::from_be_bytes(length)) },
-                    filled => Self::Header { filled, length },
-                }
-            }
-            Self::Body { left } if left > octets.len() => Self::Body { left: left - octets.len() },
-            Self::Body { .. } => Self::RECORD,
-        }
-    }
-}
-
-impl AsyncRead for Prefixed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
-            if self.gate == Gate::Open {
-                return Pin::new(&mut self.stream).poll_read(cx, buffer);
-            }
-            let room = self.gate.room().min(buffer.remaining());
-            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
-            self.gate = self.gate.after(part.filled());
-            let count = part.filled().len();
-            buffer.advance(count);
-            return Poll::Ready(Ok(()));
-        }
-        let count = self.prefix.len().min(buffer.remaining());
-        buffer.put_slice(self.prefix.get(..count).unwrap_or_default());
-        self.prefix.drain(..count);
-        if self.prefix.is_empty() {
-            self.prefix = Vec::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Prefixed {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// `Clear -> Tls` by AUTH, `Tls -> Clear` by CCC and REIN; `Lost` between, and when the connection is gone.
+/// `Clear -> Tls` by AUTH, `Tls -> Clear` by CCC and REIN; `Away` between, `Lost` when the connection is gone.
 #[derive(Debug)]
 enum Wire {
     Clear(TcpStream),
     Tls(Box<TlsStream<Prefixed>>),
+    /// A job has it, which starts or ends TLS.
+    Away,
     Lost,
 }
 
@@ -170,13 +75,18 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(stream: TcpStream, line_max: usize) -> Self {
-        Self {
-            wire: Wire::Clear(stream),
-            framer: Framer::new(line_max),
-            out: Vec::new(),
-            sent: 0,
-            moved: Instant::now(),
-        }
+        Self { wire: Wire::Clear(stream), ..Self::empty(line_max) }
+    }
+
+    fn empty(line_max: usize) -> Self {
+        let framer = Framer::new(line_max);
+        Self { wire: Wire::Lost, framer, out: Vec::new(), sent: 0, moved: Instant::now() }
+    }
+
+    /// Hands the connection to a job, which gives it back. Meanwhile nothing comes and nothing goes.
+    pub(super) fn lend(&mut self) -> Self {
+        let away = Self { wire: Wire::Away, ..Self::empty(self.framer.limit()) };
+        std::mem::replace(self, away)
     }
 
     /// Puts a reply behind those that wait to be sent.
@@ -238,6 +148,7 @@ impl Control {
         let read = match &mut self.wire {
             Wire::Clear(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Wire::Away => return Poll::Pending,
             Wire::Lost => return Poll::Ready(Turn::Lost),
         };
         Poll::Ready(match ready!(read) {
@@ -263,6 +174,7 @@ impl Control {
             let count = ready!(match &mut self.wire {
                 Wire::Clear(stream) => Pin::new(stream).poll_write(cx, rest),
                 Wire::Tls(stream) => Pin::new(stream).poll_write(cx, rest),
+                Wire::Away => return Poll::Pending,
                 Wire::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             })?;
             self.sent += count;
@@ -277,13 +189,23 @@ impl Control {
     }
 
     /// Sends everything that waits.
-    pub(super) async fn flush(&mut self) -> io::Result<()> {
+    async fn flush(&mut self) -> io::Result<()> {
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
         tokio::time::timeout(WRITE_TIME, poll_fn(|cx| self.poll_send(cx))).await.map_err(late)?
     }
 
     /// Starts TLS. Octets behind the last line belong to the handshake, or to someone who injects commands.
     pub(super) async fn secure(
+        mut self,
+        tls: &Tls,
+        binding: Binding,
+        within: Duration,
+    ) -> (Self, Result<TlsFacts, Unsecured>) {
+        let result = self.shake_hands(tls, binding, within).await;
+        (self, result)
+    }
+
+    async fn shake_hands(
         &mut self,
         tls: &Tls,
         binding: Binding,
@@ -298,10 +220,8 @@ impl Control {
         let Wire::Clear(stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
             return Err(Unsecured::Failed(io::ErrorKind::NotConnected.into()));
         };
-        let stream = tls
-            .control(Prefixed { prefix, stream, gate: Gate::Open }, binding, within)
-            .await
-            .map_err(Unsecured::Failed)?;
+        let stream =
+            tls.control(Prefixed::new(prefix, stream), binding, within).await.map_err(Unsecured::Failed)?;
         let facts = tls::facts(stream.get_ref().1);
         self.wire = Wire::Tls(Box::new(stream));
         Ok(facts)
@@ -311,18 +231,23 @@ impl Control {
     pub(super) fn resumed_binding(&self) -> Option<Vec<u8>> {
         match &self.wire {
             Wire::Tls(stream) => stream.get_ref().1.received_resumption_data().map(<[u8]>::to_vec),
-            Wire::Clear(_) | Wire::Lost => None,
+            Wire::Clear(_) | Wire::Away | Wire::Lost => None,
         }
     }
 
     /// Ends TLS with close_notify in both directions and goes on in clear.
-    pub(super) async fn unsecure(&mut self) -> io::Result<()> {
+    pub(super) async fn unsecure(mut self) -> (Self, io::Result<()>) {
+        let result = self.take_leave().await;
+        (self, result)
+    }
+
+    async fn take_leave(&mut self) -> io::Result<()> {
         self.flush().await?;
         let Wire::Tls(mut stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         // What the client sends in clear behind its close_notify must stay in the socket: record by record.
-        stream.get_mut().0.gate = Gate::RECORD;
+        stream.get_mut().0.read_by_records();
         let closing = async {
             stream.get_mut().1.send_close_notify();
             stream.flush().await?;
@@ -333,7 +258,7 @@ impl Control {
         };
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
         tokio::time::timeout(CLOSE_TIME, closing).await.map_err(late)??;
-        self.wire = Wire::Clear(stream.into_inner().0.stream);
+        self.wire = Wire::Clear(stream.into_inner().0.into_tcp());
         Ok(())
     }
 
@@ -344,7 +269,7 @@ impl Control {
         let _closed = match &mut self.wire {
             Wire::Clear(stream) => tokio::time::timeout(CLOSE_TIME, stream.shutdown()).await,
             Wire::Tls(stream) => tokio::time::timeout(CLOSE_TIME, stream.shutdown()).await,
-            Wire::Lost => return,
+            Wire::Away | Wire::Lost => return,
         };
         self.linger().await;
     }
@@ -353,8 +278,8 @@ impl Control {
     async fn linger(&mut self) {
         let stream = match &mut self.wire {
             Wire::Clear(stream) => stream,
-            Wire::Tls(stream) => &mut stream.get_mut().0.stream,
-            Wire::Lost => return,
+            Wire::Tls(stream) => stream.get_mut().0.tcp(),
+            Wire::Away | Wire::Lost => return,
         };
         let mut void = [0; 1024];
         let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use crate::driver::Driver;
 use crate::observe::{Incident, SessionId, Who};
 use crate::proxy;
-use crate::server::Shared;
-use crate::server::shards::Spots;
+use crate::shared::Shared;
+use crate::threads::Workers;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 1024;
@@ -42,13 +42,13 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(
     shared: &Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
-    spots: &Spots,
+    workers: &Workers,
     stop: impl Future<Output = ()>,
 ) {
     let drain = watch::Sender::new(false);
     let mut loops = JoinSet::new();
     for (listener, entrance) in listeners {
-        let house = House { shared: Arc::clone(shared), spots: spots.clone(), entrance };
+        let house = House { shared: Arc::clone(shared), workers: workers.clone(), entrance };
         loops.spawn(house.accept(listener, drain.subscribe()));
     }
     stop.await;
@@ -61,7 +61,7 @@ pub(super) async fn serve(
 /// What one listener needs to let someone in.
 struct House {
     shared: Arc<Shared>,
-    spots: Spots,
+    workers: Workers,
     entrance: Entrance,
 }
 
@@ -94,19 +94,19 @@ impl House {
     ) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let (shared, entrance, drain) = (Arc::clone(&self.shared), self.entrance, drain.clone());
-        let Some(spot) = self.spots.freest() else {
+        let Some(worker) = self.workers.idlest() else {
             sessions.spawn(meet(shared, entrance, peer, stream, drain));
             return;
         };
         // From this runtime to that of the thread. A socket that cannot be moved is closed.
         let Ok(stream) = stream.into_std() else { return };
         let session = async move {
-            let _token = spot.token;
+            let _token = worker.token;
             if let Ok(stream) = TcpStream::from_std(stream) {
                 meet(shared, entrance, peer, stream, drain).await;
             }
         };
-        sessions.spawn_on(session, &spot.handle);
+        sessions.spawn_on(session, &worker.handle);
     }
 }
 

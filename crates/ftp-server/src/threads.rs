@@ -25,7 +25,7 @@ pub(crate) enum Duty {
 
 /// A thread that work can be given to.
 #[derive(Debug, Clone)]
-pub(crate) struct Spot {
+pub(crate) struct Worker {
     pub(crate) handle: Handle,
     /// Whatever runs there holds a clone.
     pub(crate) token: Arc<()>,
@@ -33,23 +33,23 @@ pub(crate) struct Spot {
 
 /// Threads that work can be given to; none means that it stays where it is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spots(Arc<[Spot]>);
+pub(crate) struct Workers(Arc<[Worker]>);
 
-impl Spots {
+impl Workers {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The thread with the least to do.
-    pub(crate) fn freest(&self) -> Option<Spot> {
-        self.0.iter().min_by_key(|spot| Arc::strong_count(&spot.token)).cloned()
+    pub(crate) fn idlest(&self) -> Option<Worker> {
+        self.0.iter().min_by_key(|worker| Arc::strong_count(&worker.token)).cloned()
     }
 }
 
 /// One thread.
 #[derive(Debug)]
-struct Shard {
-    spot: Spot,
+struct Thread {
+    worker: Worker,
     /// The runtime ends when this goes.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -57,29 +57,29 @@ struct Shard {
 
 /// The threads of a server for one duty. They end when this goes.
 #[derive(Debug)]
-pub(crate) struct Shards(Vec<Shard>);
+pub(crate) struct Threads(Vec<Thread>);
 
-impl Shards {
+impl Threads {
     /// Starts `count` threads.
     pub(crate) fn start(duty: Duty, count: usize) -> io::Result<Self> {
         (0..count)
-            .map(|number| Shard::start(duty, number, BLOCKING_THREADS / count))
+            .map(|number| Thread::start(duty, number, BLOCKING_THREADS / count))
             .collect::<io::Result<_>>()
             .map(Self)
     }
 
-    pub(crate) fn spots(&self) -> Spots {
-        Spots(self.0.iter().map(|shard| shard.spot.clone()).collect())
+    pub(crate) fn workers(&self) -> Workers {
+        Workers(self.0.iter().map(|thread| thread.worker.clone()).collect())
     }
 }
 
-impl Shard {
+impl Thread {
     fn start(duty: Duty, number: usize, blocking: usize) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(blocking.max(4))
             .build()?;
-        let spot = Spot { handle: runtime.handle().clone(), token: Arc::new(()) };
+        let worker = Worker { handle: runtime.handle().clone(), token: Arc::new(()) };
         let (stop, stopped) = oneshot::channel::<()>();
         let name = match duty {
             Duty::Sessions => format!("sessions-{number}"),
@@ -91,11 +91,11 @@ impl Shard {
             // A blocking call that hangs on a disk must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Self { spot, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { worker, stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for Shard {
+impl Drop for Thread {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
@@ -111,17 +111,21 @@ mod tests {
 
     #[test]
     fn sessions_are_spread_and_counted_until_they_end() {
-        let shards = Shards::start(Duty::Sessions, 2).unwrap();
-        let spots = shards.spots();
-        assert!(Spots::default().freest().is_none());
-        let idle = Arc::strong_count(&spots.freest().unwrap().token) - 1;
-        let taken: Vec<Spot> = (0..4).map(|_| spots.freest().unwrap()).collect();
-        let counts = || spots.0.iter().map(|spot| Arc::strong_count(&spot.token) - idle).collect::<Vec<_>>();
+        let threads = Threads::start(Duty::Sessions, 2).unwrap();
+        let workers = threads.workers();
+        assert!(Workers::default().idlest().is_none());
+        let idle = Arc::strong_count(&workers.idlest().unwrap().token) - 1;
+        let taken: Vec<Worker> = (0..4).map(|_| workers.idlest().unwrap()).collect();
+        let counts =
+            || workers.0.iter().map(|worker| Arc::strong_count(&worker.token) - idle).collect::<Vec<_>>();
         assert_eq!(counts(), [2, 2]);
         drop(taken);
         assert_eq!(counts(), [0, 0]);
-        let name =
-            spots.freest().unwrap().handle.spawn(async { std::thread::current().name().map(str::to_owned) });
+        let name = workers
+            .idlest()
+            .unwrap()
+            .handle
+            .spawn(async { std::thread::current().name().map(str::to_owned) });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(name).unwrap().as_deref(), Some("sessions-0"));
     }

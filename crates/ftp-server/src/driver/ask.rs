@@ -1,0 +1,143 @@
+//! What a session asks its storage, in the storage's words, and what is made ready for a transfer by that.
+//!
+//! Not here: replies. What a storage refuses goes to the session as it is.
+
+use ftp_proto::session::{Answer, Format, Refusal, Request, Rights, Span};
+use ftp_proto::value::facts::{Entry, Facts, Perm};
+use ftp_proto::value::path::VPath;
+
+use crate::data::digest;
+use crate::data::send::{Listing, Origin};
+use crate::storage::{Entries, Sink, Storage};
+
+/// Entries that STAT shows at most; a longer directory is for LIST.
+const STAT_ENTRIES_MAX: usize = 2000;
+
+/// What a storage has made ready for a transfer.
+#[derive(Default)]
+pub(super) enum Ready {
+    #[default]
+    Nothing,
+    Download(Origin),
+    Upload(Box<dyn Sink>),
+}
+
+/// Asks a storage.
+pub(super) async fn ask(
+    storage: &dyn Storage,
+    rights: Rights,
+    request: Request,
+) -> Result<(Answer, Ready), Refusal> {
+    let answer = match request {
+        Request::Facts(path) => {
+            let facts = storage.facts(&path).await?;
+            Answer::Facts(Facts { perm: facts.perm.intersection(allowed(rights)), ..facts })
+        }
+        Request::Enter(path) => match storage.facts(&path).await?.is_dir() {
+            true => Answer::Done,
+            false => return Err(Refusal::NotADirectory),
+        },
+        Request::Entries(path) => Answer::Entries(entries(storage, &path).await?),
+        Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
+        Request::OpenList(path, format) => return open_list(storage, rights, &path, format).await,
+        Request::MayWrite(path, how) => {
+            let (path, sink) = storage.write(&path, how).await?;
+            return Ok((Answer::Writable(path), Ready::Upload(sink)));
+        }
+        Request::Digest(path, algorithm, span) => {
+            let source = storage.read(&path, span.first).await?;
+            let (digest, range) = digest::digest(source, algorithm, span).await?;
+            Answer::Digest(digest, range)
+        }
+        Request::Free(path) => Answer::Free(storage.free(&path).await?),
+        Request::MakeDir(path) => done(storage.make_dir(&path).await)?,
+        Request::RemoveDir(path) => done(storage.remove_dir(&path).await)?,
+        Request::RemoveFile(path) => done(storage.remove_file(&path).await)?,
+        Request::Rename(from, to) => done(storage.rename(&from, &to).await)?,
+        Request::Change(path, change) => done(storage.change(&path, &change).await)?,
+    };
+    Ok((answer, Ready::Nothing))
+}
+
+fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
+    result.map(|()| Answer::Done)
+}
+
+async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(Answer, Ready), Refusal> {
+    let source = storage.read(path, span.first).await?;
+    let wanted = span.last.map(|last| last.saturating_sub(span.first).saturating_add(1));
+    Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source, wanted))))
+}
+
+/// Opens a directory for a listing; LIST and NLST of a file describe that file alone.
+async fn open_list(
+    storage: &dyn Storage,
+    rights: Rights,
+    path: &VPath,
+    format: Format,
+) -> Result<(Answer, Ready), Refusal> {
+    let (entries, format) = match (storage.list(path).await, format) {
+        // `NLST sub/file` yields `sub/file`.
+        (Err(Refusal::NotADirectory), Format::Names(mut given)) => {
+            given.truncate(given.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1));
+            (one(storage, path).await?, Format::Names(given))
+        }
+        (Err(Refusal::NotADirectory), Format::Unix) => (one(storage, path).await?, Format::Unix),
+        (entries, format) => (entries?, format),
+    };
+    let listing = Listing::new(entries, format, allowed(rights));
+    Ok((Answer::Done, Ready::Download(Origin::Listing(listing))))
+}
+
+async fn one(storage: &dyn Storage, path: &VPath) -> Result<Box<dyn Entries>, Refusal> {
+    let entry = Entry { name: path.name().to_vec(), facts: storage.facts(path).await? };
+    Ok(Box::new(One(Some(entry))))
+}
+
+/// A listing of one entry.
+struct One(Option<Entry>);
+
+#[async_trait::async_trait]
+impl Entries for One {
+    async fn next_page(&mut self) -> Result<Vec<Entry>, Refusal> {
+        Ok(self.0.take().into_iter().collect())
+    }
+}
+
+async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refusal> {
+    let mut pages = match storage.list(path).await {
+        Err(Refusal::NotADirectory) => one(storage, path).await?,
+        pages => pages?,
+    };
+    let mut entries = Vec::new();
+    while entries.len() < STAT_ENTRIES_MAX {
+        let page = pages.next_page().await?;
+        if page.is_empty() {
+            break;
+        }
+        entries.extend(page);
+    }
+    entries.truncate(STAT_ENTRIES_MAX);
+    Ok(entries)
+}
+
+/// The letters of the perm fact that a user's rights leave.
+fn allowed(rights: Rights) -> Perm {
+    let letters = [
+        (Rights::APPEND, &b"a"[..]),
+        (Rights::WRITE, b"cw"),
+        (Rights::DELETE, b"dp"),
+        (Rights::ENTER, b"e"),
+        (Rights::RENAME, b"f"),
+        (Rights::LIST, b"l"),
+        (Rights::MAKE_DIR, b"m"),
+        (Rights::READ, b"r"),
+    ];
+    let allowed: Vec<u8> = letters
+        .iter()
+        .filter(|(right, _)| rights.has(*right))
+        .flat_map(|(_, letters)| *letters)
+        .copied()
+        .collect();
+    Perm::of(&allowed)
+}

@@ -1,0 +1,111 @@
+//! Work that takes time: a future that ends in something the session has to hear of. A session has at most one of its own, and
+//! one of its data connection.
+//!
+//! Not here: what is done in it. That stands in the files of the subjects.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftp_proto::session::{Answer, Count, DataFault, Denied, Failure, Refusal, Request, TlsFacts};
+use tokio::net::TcpStream;
+
+use crate::auth::Account;
+use crate::driver::ask::{Ready, ask};
+use crate::driver::control::{Control, Unsecured};
+use crate::driver::login::Guest;
+use crate::ports::Lease;
+use crate::shared::Shared;
+use crate::tls::{Binding, Tls};
+
+/// What a job has come to.
+pub(super) enum Done {
+    Secured(Box<Control>, Result<TlsFacts, Unsecured>),
+    Unsecured(Box<Control>, io::Result<()>),
+    Authenticated(Result<Guest, Denied>),
+    Stored(Result<Answer, Refusal>, Ready),
+    /// A passive port and the address to announce; `None` if there is no port.
+    Listening(Option<(Lease, IpAddr)>),
+    Dialled(Result<TcpStream, DataFault>),
+    Ended(Result<Count, Failure>),
+}
+
+/// What becomes of a job whose client is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bereft {
+    /// It is dropped: it was for the client.
+    Drop,
+    /// It comes to its end, so that what was done, or is left behind, is known.
+    Finish,
+}
+
+/// Work under way.
+pub(super) struct Job {
+    work: Pin<Box<dyn Future<Output = Done> + Send>>,
+    bereft: Bereft,
+}
+
+impl Job {
+    pub(super) fn new(bereft: Bereft, work: impl Future<Output = Done> + Send + 'static) -> Self {
+        Self { work: Box::pin(work), bereft }
+    }
+
+    /// Starts TLS on the control connection.
+    pub(super) fn secure(control: Control, tls: Arc<Tls>, binding: Binding, within: Duration) -> Self {
+        Self::new(Bereft::Drop, async move {
+            let (control, result) = control.secure(&tls, binding, within).await;
+            Done::Secured(Box::new(control), result)
+        })
+    }
+
+    /// Ends it.
+    pub(super) fn unsecure(control: Control) -> Self {
+        Self::new(Bereft::Drop, async move {
+            let (control, result) = control.unsecure().await;
+            Done::Unsecured(Box::new(control), result)
+        })
+    }
+
+    /// Asks the storage of an account. A deed is heard of in any case; what is read for the client alone, perhaps for hours,
+    /// is not.
+    pub(super) fn ask(account: &Account, request: Request) -> Self {
+        let (storage, rights) = (Arc::clone(&account.storage), account.rights);
+        let bereft = if matches!(request, Request::Digest(..)) { Bereft::Drop } else { Bereft::Finish };
+        Self::new(bereft, async move {
+            match ask(&*storage, rights, request).await {
+                Ok((answer, ready)) => Done::Stored(Ok(answer), ready),
+                Err(refusal) => Done::Stored(Err(refusal), Ready::Nothing),
+            }
+        })
+    }
+
+    /// Opens a passive port at `local` for `client`, and finds out what address to announce.
+    pub(super) fn listen(shared: Arc<Shared>, client: IpAddr, local: SocketAddr) -> Self {
+        Self::new(Bereft::Drop, async move {
+            let Some(lease) = shared.ports.reserve(local.ip(), client) else {
+                return Done::Listening(None);
+            };
+            let ip = shared.announcer.address(client, local).await;
+            Done::Listening(Some((lease, ip)))
+        })
+    }
+
+    /// Whether it comes to its end without its client.
+    pub(super) fn outlives_client(&self) -> bool {
+        self.bereft == Bereft::Finish
+    }
+}
+
+/// What the job comes to, which is gone then; for ever pending if there is none. Cancel safe.
+pub(super) async fn finish(job: &mut Option<Job>) -> Done {
+    match job {
+        Some(Job { work, .. }) => {
+            let done = work.await;
+            *job = None;
+            done
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,43 @@
+//! Logins: who is let in, what that yields, and how long a refusal takes.
+//!
+//! Not here: passwords and accounts (`auth.rs`), and what the session makes of the answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ftp_proto::session::{Credentials, Denied};
+
+use crate::auth::{Account, Attempt};
+use crate::limits::Seat;
+use crate::shared::Shared;
+
+/// A user who is logged in: what the login yielded, until it is over.
+pub(super) struct Guest {
+    pub(super) account: Account,
+    /// The place that the user takes, where these are counted.
+    _seat: Option<Seat>,
+}
+
+/// Checks a login from `peer`. One that fails takes its time.
+pub(super) async fn authenticate(
+    shared: Arc<Shared>,
+    peer: IpAddr,
+    credentials: Credentials,
+) -> Result<Guest, Denied> {
+    let attempt = Attempt { credentials: &credentials, peer };
+    match shared.authenticator.authenticate(&attempt).await {
+        Ok(account) => {
+            shared.throttle.succeeded(peer);
+            let name = credentials.user.as_bytes();
+            match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
+                Some(None) => Err(Denied::TooMany),
+                seat => Ok(Guest { account, _seat: seat.flatten() }),
+            }
+        }
+        Err(denied) => {
+            tokio::time::sleep(shared.throttle.failed(peer, Instant::now())).await;
+            Err(denied)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Where a session stands with its client and its server, and what can happen to it next.
+//!
+//! Not here: what is made of it (`driver.rs`).
+
+use std::time::Instant;
+
+use crate::driver::control::Turn;
+use crate::driver::job::Done;
+
+/// Whether the client may still send something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Incoming {
+    Open,
+    Ended,
+}
+
+/// Whether the session knows that the server stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    Open,
+    Draining,
+}
+
+/// Why the loop ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The session has said its last word.
+    Said,
+    /// There is nobody to say it to.
+    Lost,
+}
+
+/// What the loop has to attend to.
+pub(super) enum Happening {
+    Turned(Turn),
+    Done(Done),
+    Advanced,
+    NobodyCame,
+    Deadline,
+    Drain,
+}
+
+/// Waits until a moment, for ever if there is none. Cancel safe.
+pub(super) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,183 @@
+//! The data side of a session: one value, from the command that sets up a data connection to the end of what it carried.
+//!
+//! ```text
+//! PASV, EPSV ──> reserved ──client connects──┐
+//! PORT, EPRT ──> dialling ──client accepts───┴──> up ──Send, Receive──> moving ──> gone
+//! ```
+//!
+//! It begins and ends in one place each, and nothing of one transfer is there for the next. Not here: the connection itself
+//! and how octets are moved (`data.rs`).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ftp_proto::session::{Count, Create, DataFault, Failure, Fault, Inbound, Left, Outbound, Refusal};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::auth::Account;
+use crate::data::roam::{Pace, roam};
+use crate::data::send::send;
+use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, receive, stopped};
+use crate::driver::ask::Ready;
+use crate::driver::job::{Bereft, Done, Job};
+use crate::driver::record::Trace;
+use crate::ports::{Lease, Origin};
+use crate::shared::Shared;
+use crate::storage::Storage;
+
+/// What belongs to one transfer. Without any: no port, no connection, nothing ready.
+#[derive(Default)]
+pub(super) struct Transfer {
+    pub(super) channel: Channel,
+    /// Until when a client is awaited on the passive port, and for how long that was.
+    pub(super) awaiting: Option<(Instant, Duration)>,
+    /// What is open for it.
+    pub(super) ready: Ready,
+    /// The connection being made, or octets being moved.
+    pub(super) job: Option<Job>,
+    /// What is known of the data connection so far.
+    pub(super) trace: Option<Trace>,
+    /// Tells octets that move to stop.
+    stop: Option<watch::Sender<Go>>,
+}
+
+impl Transfer {
+    /// A passive port is open.
+    pub(super) fn reserved(lease: Lease, trace: Trace) -> Self {
+        Self { channel: Channel::Reserved(lease), trace: Some(trace), ..Self::default() }
+    }
+
+    /// Connects to the client.
+    pub(super) fn dial(&mut self, shared: &Shared, (local, to): (SocketAddr, SocketAddr), within: Duration) {
+        let mss = shared.options.data_mss;
+        self.job = Some(Job::new(Bereft::Drop, async move {
+            Done::Dialled(active::dial(local.ip(), to, mss, within).await)
+        }));
+    }
+
+    /// The client has accepted.
+    pub(super) fn dialled(&mut self, stream: TcpStream) {
+        self.channel = Channel::Up(stream, Origin::Expected);
+    }
+
+    /// Nobody came to the passive port in time.
+    pub(super) fn nobody_came(&mut self) -> DataFault {
+        let waited = self.awaiting.take().map_or(Duration::ZERO, |(_, waited)| waited);
+        self.channel.nobody_came(waited)
+    }
+
+    /// Whether the connection that is awaited stands; it is awaited no longer then.
+    pub(super) fn has_come(&mut self) -> bool {
+        self.channel.is_up() && self.awaiting.take().is_some()
+    }
+
+    /// Whether octets move.
+    pub(super) fn is_moving(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    /// Octets that move stop, and what they leave behind is settled.
+    pub(super) fn abort(&mut self) {
+        if let Some(stop) = &self.stop {
+            stop.send_replace(Go::Stop);
+        }
+    }
+
+    /// A signal for octets that begin to move.
+    fn stop(&mut self, shared: &Shared) -> Stop {
+        let stop = watch::Sender::new(Go::On);
+        let receiver = stop.subscribe();
+        self.stop = Some(stop);
+        Stop::new(receiver, Pace::new(shared.options.stall, &shared.transfers))
+    }
+
+    /// Sends what is open.
+    pub(super) fn send(&mut self, shared: &Shared, guard: Option<Guard>, plan: &Outbound) {
+        let mut stop = self.stop(shared);
+        let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
+        let (coding, protection, pace) = (plan.coding, plan.protection, stop.pace.clone());
+        let sending = async move {
+            let mut count = Count::default();
+            let Ready::Download(origin) = ready else {
+                return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
+            };
+            let stream = channel.finish(protection, guard.as_ref(), Flow::Out);
+            let sent = match unless_stopped(stream, &mut stop).await {
+                Ok(stream) => send(stream, origin, coding, stop, &mut count).await,
+                Err(fault) => Err(fault),
+            };
+            match sent {
+                Ok(()) => Done::Ended(Ok(count)),
+                Err(fault) => ended(count, fault, Left::Nothing),
+            }
+        };
+        self.job = Some(Job::new(Bereft::Finish, roam(Box::pin(sending), pace, shared.transfers.clone())));
+    }
+
+    /// Receives into what is open, for `account`.
+    pub(super) fn receive(
+        &mut self,
+        shared: &Shared,
+        guard: Option<Guard>,
+        account: Option<&Account>,
+        plan: Inbound,
+    ) {
+        let mut stop = self.stop(shared);
+        let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
+        let account = account.map(|account| (Arc::clone(&account.storage), account.file_max));
+        let pace = stop.pace.clone();
+        let receiving = async move {
+            let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
+            let (Some((storage, file_max)), Ready::Upload(sink)) = (account, ready) else {
+                return nothing(Fault::Storage(Refusal::Denied));
+            };
+            let stream = channel.finish(plan.protection, guard.as_ref(), Flow::In);
+            let stream = match unless_stopped(stream, &mut stop).await {
+                Ok(stream) => stream,
+                Err(fault) => return nothing(fault),
+            };
+            let room = match room(&*storage, file_max, &plan).await {
+                Ok(room) => room,
+                Err(refusal) => return nothing(Fault::Storage(refusal)),
+            };
+            match receive::receive(stream, sink, &plan, room, stop).await {
+                (count, Ok(())) => Done::Ended(Ok(count)),
+                (count, Err((fault, left))) => ended(count, fault, left),
+            }
+        };
+        self.job = Some(Job::new(Bereft::Finish, roam(Box::pin(receiving), pace, shared.transfers.clone())));
+    }
+}
+
+/// Octets that an upload may add to its file before it is longer than the user's files may be.
+async fn room(storage: &dyn Storage, file_max: Option<u64>, plan: &Inbound) -> Result<u64, Refusal> {
+    let Some(most) = file_max else { return Ok(u64::MAX) };
+    let before = match plan.how {
+        Create::Replace | Create::Unique => 0,
+        Create::At(offset) => offset,
+        Create::Append => match storage.facts(&plan.path).await {
+            Ok(facts) => facts.size,
+            Err(Refusal::NotFound) => 0,
+            Err(refusal) => return Err(refusal),
+        },
+    };
+    most.checked_sub(before).ok_or(Refusal::OverQuota)
+}
+
+/// The data connection, unless the transfer is stopped first.
+async fn unless_stopped(
+    stream: impl Future<Output = Result<DataStream, Fault>>,
+    stop: &mut Stop,
+) -> Result<DataStream, Fault> {
+    tokio::select! {
+        biased;
+        () = stopped(stop) => Err(Fault::Aborted),
+        stream = stream => stream,
+    }
+}
+
+fn ended(count: Count, fault: Fault, left: Left) -> Done {
+    Done::Ended(Err(Failure { fault, left, count }))
+}

@@ -1,0 +1,82 @@
+//! What all sessions of a server share. Not here: how a server is put together (`server.rs`), and how many sessions there
+//! may be (`limits.rs`).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use ftp_proto::session::Policy;
+use ipnet::IpNet;
+
+use crate::announce::{Announcer, Rule};
+use crate::auth::Authenticator;
+use crate::auth::throttle::Throttle;
+use crate::health::Health;
+use crate::limits::Register;
+use crate::observe::Observer;
+use crate::ports::{DataPeer, Ports};
+use crate::threads::Workers;
+use crate::tls::Tls;
+
+/// Times and sizes that are no matter of the protocol.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The longest command line, in octets.
+    pub line_max: usize,
+    /// How long no octet may move in a transfer.
+    pub stall: Duration,
+    /// How long a TLS handshake may take, on either kind of connection.
+    pub handshake: Duration,
+    /// How long a stopping server waits for transfers.
+    pub drain: Duration,
+    /// How long the first failed login waits for its answer; the next ones wait longer.
+    pub login_delay: Duration,
+    /// What 227 announces, by the client's network; the address of the control connection where no rule applies.
+    pub announce: Vec<Rule>,
+    /// From where data connections may come.
+    pub data_peer: DataPeer,
+    /// The largest segment of data connections, in octets (TCP_MAXSEG): a cure for paths that drop big packets.
+    pub data_mss: Option<u32>,
+    /// The clients that may use active mode, where the policy permits it; all if empty.
+    pub active_clients: Vec<IpNet>,
+    /// Load balancers whose connections begin with a header of the PROXY protocol.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Default for Options {
+    /// 8 KiB lines, 60 s without an octet, 30 s for a handshake, 30 s to drain, 1 s for the first failed login.
+    fn default() -> Self {
+        Self {
+            line_max: ftp_proto::frame::LINE_MAX,
+            stall: Duration::from_secs(60),
+            handshake: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+            login_delay: Duration::from_secs(1),
+            announce: Vec::new(),
+            data_peer: DataPeer::default(),
+            data_mss: None,
+            active_clients: Vec::new(),
+            proxies: Vec::new(),
+        }
+    }
+}
+
+/// What all sessions of a server share.
+pub(crate) struct Shared {
+    pub(crate) policy: Arc<Policy>,
+    /// The same for clients that may not use active mode.
+    pub(crate) passive_policy: Arc<Policy>,
+    pub(crate) announcer: Announcer,
+    pub(crate) health: Arc<Health>,
+    pub(crate) options: Options,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) throttle: Throttle,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) limits: Arc<Register>,
+    /// Whether it was said that clients outside are told an address that they cannot reach.
+    pub(crate) told_of_private: AtomicBool,
+    /// Where long transfers go on.
+    pub(crate) transfers: Workers,
+}
