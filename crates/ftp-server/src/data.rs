@@ -25,8 +25,6 @@ use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Belongs, Kin, Tickets, Tls};
 
 pub(crate) mod active;
-pub(crate) mod digest;
-mod kernel;
 pub(crate) mod receive;
 pub(crate) mod roam;
 pub(crate) mod send;

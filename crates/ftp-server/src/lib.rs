@@ -10,6 +10,7 @@ pub mod health;
 mod limits;
 pub mod manual;
 pub mod observe;
+mod page_cache;
 pub mod ports;
 mod proxy;
 pub mod server;

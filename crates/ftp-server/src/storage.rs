@@ -18,12 +18,9 @@ use ftp_proto::value::path::VPath;
 
 pub use ftp_proto::session::{Abilities, Create, Left, Refusal as StorageError};
 
-pub(crate) mod cache;
-mod confine;
-mod in_place;
+pub(crate) mod digest;
 mod local;
 mod memory;
-mod publish;
 
 pub use local::{Durability, KeepPartial, LocalOptions, LocalStorage};
 pub use memory::{MemoryStorage, content, listing};

@@ -9,10 +9,15 @@ use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use crate::data::kernel::Piped;
 use crate::data::roam::{OverTcp, moved};
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
-use crate::storage::{Sink, StorageError};
+use crate::storage::Sink;
+
+mod pipe;
+mod terms;
+
+use pipe::Piped;
+use terms::{FIRST, GATHER, Terms, Then, grow};
 
 /// Receives everything, at most `room` octets, into `sink` and commits it; on any fault abandons it and says what is
 /// left.
@@ -48,14 +53,6 @@ pub(crate) async fn receive(
     };
     let left = sink.abandon().await;
     (count, Err((fault, left)))
-}
-
-/// What an upload has to keep to.
-#[derive(Clone, Copy)]
-pub(super) struct Terms<'a> {
-    pub(super) plan: &'a Inbound,
-    /// Octets that the file may still take.
-    pub(super) room: u64,
 }
 
 /// Yields the last octets, which are not written yet. The next piece is read while this one is written, if that takes a
@@ -158,12 +155,6 @@ fn is_declared(declared: u64, plan: &Inbound, count: &Count) -> bool {
     !matches!(plan.how, Create::Replace | Create::Unique) || declared == count.file || declared == count.wire
 }
 
-/// Octets of the first buffer of an upload: most files are small.
-pub(super) const FIRST: usize = 16 << 10;
-
-/// How long a few octets wait for more before they are written.
-pub(super) const GATHER: Duration = Duration::from_millis(5);
-
 /// What a future has come to without being waited for.
 async fn at_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
@@ -179,13 +170,6 @@ fn room_after(piece: &Vec<u8>) -> usize {
 fn roomy(mut buffer: Vec<u8>, room: usize) -> Vec<u8> {
     buffer.reserve_exact(room);
     buffer
-}
-
-/// How the connection stands behind the octets that were read.
-pub(super) enum Then {
-    More,
-    End,
-    Fault(Fault),
 }
 
 /// Waits for octets, then takes all that are there, up to the capacity of `buffer`, which comes in empty.
@@ -221,19 +205,6 @@ async fn fill<S: AsyncRead + Unpin>(stream: &mut S, mut buffer: Vec<u8>, stop: &
             None => return (buffer, Then::More),
         }
     }
-}
-
-/// Counts octets of the file before they are written, and stops at the limit that RANG gave, and at the user's.
-pub(super) fn grow(count: &mut Count, octets: usize, terms: Terms<'_>) -> Result<(), Fault> {
-    let grown = count.file + octets as u64;
-    if terms.plan.limit.is_some_and(|limit| grown > limit) {
-        return Err(Fault::BeyondRange);
-    }
-    if grown > terms.room {
-        return Err(Fault::Storage(StorageError::OverQuota));
-    }
-    count.file = grown;
-    Ok(())
 }
 
 async fn put(

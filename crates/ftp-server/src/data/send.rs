@@ -12,11 +12,14 @@ use socket2::SockRef;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::data::kernel::{self, Part};
 use crate::data::roam::{OverTcp, Pace, moved};
 use crate::data::{DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
 use crate::storage::{Entries, Source, StorageError};
+
+mod file;
+
+use file::Part;
 
 /// Octets of a file that are read, encoded and sent at once.
 const PIECE: usize = 128 << 10;
@@ -132,7 +135,7 @@ pub(crate) async fn send(
         let pump = async {
             match &mut stream {
                 DataStream::Clear(stream) => match origin.part(coding) {
-                    Some(part) => kernel::send(stream, part, &mut pace, count).await,
+                    Some(part) => file::send(stream, part, &mut pace, count).await,
                     None => pump(stream, origin, coding, &mut pace, count).await,
                 },
                 DataStream::Tls(stream) => pump(&mut **stream, origin, coding, &mut pace, count).await,

@@ -6,9 +6,8 @@ use ftp_proto::session::{Answer, Format, Refusal, Request, Rights, Span};
 use ftp_proto::value::facts::{Entry, Facts, Perm};
 use ftp_proto::value::path::VPath;
 
-use crate::data::digest;
 use crate::data::send::{Listing, Origin};
-use crate::storage::{Entries, Sink, Storage};
+use crate::storage::{Entries, Sink, Storage, digest};
 
 /// Entries that STAT shows at most; a longer directory is for LIST.
 const STAT_ENTRIES_MAX: usize = 2000;

@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ftp_proto::value::facts::Entry;
 use ftp_proto::value::path::VPath;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{Dir, DirEntry};
+use rustix::fs::{Dir, DirEntry, OFlags};
 use tokio::task::JoinHandle;
 
-use crate::storage::cache::is_warm;
-use crate::storage::confine::refusal;
-use crate::storage::local::{Shared, blocking};
+use crate::page_cache::is_warm;
+use crate::storage::local::folder::Folder;
+use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::{Entries, Source, StorageError};
 
 /// Entries in one page of a listing.
@@ -67,9 +68,36 @@ impl Source for LocalSource {
     }
 }
 
+impl Folder {
+    /// Opens a file for a download; `fd` is what was opened.
+    pub(super) fn source(fd: OwnedFd, from: u64) -> Result<LocalSource, StorageError> {
+        let file = File::from(fd);
+        let metadata = file.metadata().map_err(|error| io_refusal(&error))?;
+        if metadata.is_dir() {
+            return Err(StorageError::IsADirectory);
+        }
+        if !metadata.is_file() {
+            return Err(StorageError::Unsupported);
+        }
+        // A file that nobody may read is not read, even where this process could.
+        if metadata.mode() & 0o444 == 0 {
+            return Err(StorageError::Denied);
+        }
+        let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
+        Ok(LocalSource::new(file, from, left))
+    }
+
+    /// Opens a directory for a listing.
+    pub(super) fn list(self: &Arc<Self>, path: &VPath) -> Result<LocalEntries, StorageError> {
+        let dir = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let reader = Dir::read_from(&dir).map_err(refusal)?;
+        Ok(LocalEntries::new(Arc::clone(self), path.clone(), dir, reader))
+    }
+}
+
 /// A directory that is being read.
 struct Open {
-    shared: Arc<Shared>,
+    folder: Arc<Folder>,
     path: VPath,
     dir: OwnedFd,
     /// Names come one thread at a time; what is known of them is asked for by several.
@@ -99,7 +127,7 @@ impl Open {
         let more = if names.len() == PAGE { More::Perhaps } else { More::No };
         let names =
             names.iter().map(DirEntry::file_name).filter(|name| !matches!(name.to_bytes(), b"." | b".."));
-        Ok((names.filter_map(|name| self.shared.entry(&self.dir, &self.path, name)).collect(), more))
+        Ok((names.filter_map(|name| self.folder.entry(&self.dir, &self.path, name)).collect(), more))
     }
 }
 
@@ -110,8 +138,8 @@ pub(super) struct LocalEntries {
 }
 
 impl LocalEntries {
-    pub(super) fn new(shared: Arc<Shared>, path: VPath, dir: OwnedFd, reader: Dir) -> Self {
-        let open = Arc::new(Open { shared, path, dir, reader: Mutex::new(reader) });
+    pub(super) fn new(folder: Arc<Folder>, path: VPath, dir: OwnedFd, reader: Dir) -> Self {
+        let open = Arc::new(Open { folder, path, dir, reader: Mutex::new(reader) });
         let mut entries = Self { open, ahead: VecDeque::new() };
         entries.begin();
         entries

@@ -9,7 +9,7 @@ use ftp_proto::value::facts::{Kind, Perm};
 use rustix::fs::{Access, AtFlags};
 
 use crate::storage::StorageError;
-use crate::storage::confine::refusal;
+use crate::storage::local::host::refusal;
 
 /// Whether names may be made and removed in a directory. One that nobody may write to is left alone even where this
 /// process could.

@@ -7,11 +7,12 @@ use ftp_proto::value::path::VPath;
 use rustix::fs::{Access, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
-use crate::storage::confine::{Last, Place, refusal};
-use crate::storage::in_place::{InPlace, Opening};
-use crate::storage::local::Shared;
+use crate::storage::local::confine::{Last, Place};
+use crate::storage::local::folder::Folder;
+use crate::storage::local::host::refusal;
+use crate::storage::local::in_place::{InPlace, Opening};
+use crate::storage::local::publish::{Naming, Plan, Terms, Upload};
 use crate::storage::local::rights::{may, may_change};
-use crate::storage::publish::{Naming, Plan, Terms, Upload};
 use crate::storage::{Create, Sink, StorageError};
 
 /// Where an upload goes, and what is there now.
@@ -21,7 +22,7 @@ fn size_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-impl Shared {
+impl Folder {
     /// Where an upload goes and what is there now.
     pub(super) fn target(&self, path: &VPath) -> Result<Target, StorageError> {
         let place = self.root.place(path, Last::Follow)?;

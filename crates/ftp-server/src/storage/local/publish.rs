@@ -16,52 +16,19 @@ use std::io::{PipeReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 
-use crate::storage::cache::Medium;
-use crate::storage::confine::{Place, io_refusal, refusal};
-use crate::storage::local::{Durability, KeepPartial, blocking};
+use crate::page_cache::Medium;
+use crate::storage::local::confine::Place;
+use crate::storage::local::host::{blocking, io_refusal, refusal};
+use crate::storage::local::options::{Durability, KeepPartial};
+use crate::storage::local::staging::staging_name;
 use crate::storage::{Left, Sink, StorageError};
-
-/// How names of uploads under way begin. No command sees them and no listing shows them.
-const STAGING: &[u8] = b".ftp-upload-";
-
-/// Whether a name belongs to an upload under way.
-pub(super) fn is_staging(name: &[u8]) -> bool {
-    name.starts_with(STAGING)
-}
-
-/// Removes what uploads have left that were last written to before `before`; returns how many.
-pub(super) fn sweep(dir: &Path, before: SystemTime) -> usize {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let mut removed = 0;
-    for entry in entries.flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path(), before),
-            Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => {
-                // An upload that is under way was written to since this process began.
-                let old = entry
-                    .metadata()
-                    .and_then(|metadata| metadata.modified())
-                    .is_ok_and(|modified| modified < before);
-                removed += usize::from(old && std::fs::remove_file(entry.path()).is_ok());
-            }
-            _ => {}
-        }
-    }
-    removed
-}
-
-fn staging_name() -> Vec<u8> {
-    [STAGING, format!("{:016x}", rand::random::<u64>()).as_bytes()].concat()
-}
 
 /// What is done with a finished upload, and with a broken one.
 #[derive(Debug, Clone, Copy)]

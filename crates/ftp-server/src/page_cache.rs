@@ -17,7 +17,7 @@ const STEP: u64 = 64 << 10;
 
 /// What files lie on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Medium {
+pub(crate) enum Medium {
     /// Memory: nothing ever waits.
     Memory,
     /// A file system of this machine: what its caches know is known at once.
@@ -33,7 +33,7 @@ const MEMORY: u64 = 0x0102_1994;
 
 impl Medium {
     /// That of an open file or directory.
-    pub(super) fn of(fd: impl AsFd) -> Result<Self, Errno> {
+    pub(crate) fn of(fd: impl AsFd) -> Result<Self, Errno> {
         Ok(match rustix::fs::fstatfs(fd)?.f_type.cast_unsigned() {
             MEMORY => Self::Memory,
             kind if LOCAL.contains(&kind) => Self::Local,

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
 
-use crate::storage::confine::{Place, io_refusal, refusal};
-use crate::storage::local::{Durability, blocking};
-use crate::storage::publish::make_durable;
+use crate::storage::local::confine::Place;
+use crate::storage::local::host::{blocking, io_refusal, refusal};
+use crate::storage::local::options::Durability;
+use crate::storage::local::publish::make_durable;
 use crate::storage::{Left, Sink, StorageError};
 
 /// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.

@@ -15,9 +15,10 @@ use ftp_proto::value::path::{PathError, VPath};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::page_cache::Medium;
 use crate::storage::StorageError;
-use crate::storage::cache::Medium;
-use crate::storage::publish::is_staging;
+use crate::storage::local::host::{io_refusal, refusal};
+use crate::storage::local::staging::is_staging;
 
 /// Directories that a walk may go down: each is a descriptor while it lasts.
 const DEPTH_MAX: usize = 128;
@@ -48,35 +49,6 @@ pub(super) struct Place {
     pub(super) name: Vec<u8>,
     /// What it lies on, if that is known for sure.
     pub(super) medium: Medium,
-}
-
-/// An error of the kernel in the words of a storage.
-pub(super) fn refusal(errno: Errno) -> StorageError {
-    match errno {
-        Errno::NOENT => StorageError::NotFound,
-        Errno::NOTDIR => StorageError::NotADirectory,
-        Errno::ISDIR => StorageError::IsADirectory,
-        Errno::EXIST => StorageError::Exists,
-        Errno::NOTEMPTY => StorageError::NotEmpty,
-        Errno::ACCESS | Errno::PERM | Errno::ROFS => StorageError::Denied,
-        Errno::XDEV => StorageError::Outside,
-        // A circle of links leads nowhere.
-        Errno::LOOP => StorageError::NotFound,
-        Errno::NOSPC => StorageError::NoSpace,
-        Errno::DQUOT | Errno::FBIG => StorageError::OverQuota,
-        Errno::BUSY | Errno::TXTBSY | Errno::AGAIN => StorageError::Busy,
-        Errno::NAMETOOLONG => StorageError::Name(PathError::NameTooLong),
-        Errno::INVAL | Errno::OPNOTSUPP => StorageError::Unsupported,
-        other => StorageError::Io(other.to_string().into()),
-    }
-}
-
-/// The same for errors of the standard library.
-pub(super) fn io_refusal(error: &std::io::Error) -> StorageError {
-    match Errno::from_io_error(error) {
-        Some(errno) => refusal(errno),
-        None => StorageError::Io(error.to_string().into()),
-    }
 }
 
 impl Root {

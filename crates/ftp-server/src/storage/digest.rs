@@ -1,12 +1,14 @@
-//! Digests of files: HASH, XCRC, XMD5 and so on.
+//! Digests of files: HASH, XCRC, XMD5 and so on. Not here: which of them a command asks for.
 
 use ftp_proto::session::{Algorithm, Span};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::data::BUFFER;
 use crate::storage::{Source, StorageError};
+
+/// Octets that are read and digested at once.
+const PIECE: usize = 1 << 20;
 
 /// A digest under way.
 enum State {
@@ -60,7 +62,7 @@ pub(crate) async fn digest(
     let mut left = span.last.map_or(u64::MAX, |last| last - span.first + 1).min(source.len());
     let last = span.first + left.saturating_sub(1);
     let mut state = State::new(algorithm);
-    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut buffer = Vec::with_capacity(PIECE);
     while left > 0 {
         buffer = source.read(buffer).await?;
         buffer.truncate(usize::try_from(left).unwrap_or(usize::MAX));

@@ -1,0 +1,146 @@
+//! What is asked of, and done to, the entries of a folder of the host; each call here may wait for a disk.
+//!
+//! Not here: reading (`read.rs`), writing (`write.rs`), and where these calls are made (`local.rs`).
+
+use std::collections::hash_map::RandomState;
+use std::ffi::{CStr, OsStr};
+use std::hash::BuildHasher;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use ftp_proto::command::extension::FactChange;
+use ftp_proto::value::facts::{Entry, Facts, Kind};
+use ftp_proto::value::path::VPath;
+use ftp_proto::value::time::TimeVal;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use crate::storage::StorageError;
+use crate::storage::local::confine::{Last, Root};
+use crate::storage::local::host::refusal;
+use crate::storage::local::options::LocalOptions;
+use crate::storage::local::rights::{may_change, perm};
+use crate::storage::local::staging::is_staging;
+
+/// An open folder of the host, and how it stores.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) root: Root,
+    pub(super) options: LocalOptions,
+    /// When this process began to use it.
+    pub(super) begun: SystemTime,
+    /// Makes the unique fact say nothing about the host.
+    key: RandomState,
+}
+
+impl Folder {
+    /// The folder at `path`.
+    pub(super) fn open(path: &Path, options: LocalOptions) -> std::io::Result<Self> {
+        let root = Root::open_root(path)?;
+        Ok(Self { root, options, begun: SystemTime::now(), key: RandomState::new() })
+    }
+
+    /// The facts of an open entry.
+    pub(super) fn facts(&self, fd: &OwnedFd) -> Result<Facts, StorageError> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let stat = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, wanted).map_err(refusal)?;
+        Ok(self.facts_of(&stat))
+    }
+
+    fn facts_of(&self, stat: &rustix::fs::Statx) -> Facts {
+        let kind = match FileType::from_raw_mode(u32::from(stat.stx_mode)) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Dir,
+            _ => Kind::Other,
+        };
+        let mode = u32::from(stat.stx_mode) & 0o7777;
+        let time = |stamp: rustix::fs::StatxTimestamp| TimeVal::from_unix(stamp.tv_sec);
+        let modify = time(stat.stx_mtime);
+        let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+        // A time that was set back makes a file older than its birth; RFC 3659 §7.5.4 does not let create say so.
+        let create = has_birth.then(|| time(stat.stx_btime)).filter(|create| *create <= modify);
+        Facts {
+            kind,
+            size: stat.stx_size,
+            modify: Some(modify),
+            create,
+            perm: perm(kind, mode),
+            unique: Some(self.key.hash_one((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))),
+            mode,
+            links: u64::from(stat.stx_nlink),
+            owner: Some((stat.stx_uid, stat.stx_gid)),
+        }
+    }
+
+    /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
+    pub(super) fn entry(&self, dir: &OwnedFd, path: &VPath, name: &CStr) -> Option<Entry> {
+        let octets = name.to_bytes();
+        if octets.iter().any(u8::is_ascii_control) || is_staging(octets) {
+            return None;
+        }
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let stat = rustix::fs::statx(dir, name, flags, wanted).ok()?;
+        let mut facts = self.facts_of(&stat);
+        if FileType::from_raw_mode(u32::from(stat.stx_mode)) == FileType::Symlink {
+            // The thing it points to, or an entry of its own kind if that is nothing, or outside.
+            let child = path.child(octets).ok()?;
+            if let Ok(target) = self.root.open(&child, OFlags::PATH).and_then(|fd| self.facts(&fd)) {
+                facts = target;
+            }
+        }
+        Some(Entry { name: octets.to_vec(), facts })
+    }
+
+    pub(super) fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        if from.is_root() || to.is_root() {
+            return Err(StorageError::Denied);
+        }
+        let (from, to) = (self.root.place(from, Last::Keep)?, self.root.place(to, Last::Keep)?);
+        may_change(&from.dir)?;
+        may_change(&to.dir)?;
+        let (old, new) = (OsStr::from_bytes(&from.name), OsStr::from_bytes(&to.name));
+        rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
+            // A directory into itself.
+            Errno::INVAL => StorageError::Denied,
+            errno => refusal(errno),
+        })
+    }
+
+    pub(super) fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
+        match change {
+            FactChange::Modify(time) => {
+                let stamp = Timespec { tv_sec: time.unix(), tv_nsec: i64::from(time.nanos()) };
+                let times = Timestamps {
+                    last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+                    last_modification: stamp,
+                };
+                let place = self.root.place(path, Last::Follow)?;
+                let name = OsStr::from_bytes(&place.name);
+                rustix::fs::utimensat(&place.dir, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(refusal)
+            }
+            FactChange::UnixMode(mode) => {
+                let fd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+                // Set-user-ID and its kin are not for FTP.
+                rustix::fs::fchmod(fd, Mode::from_raw_mode(u32::from(mode & 0o777))).map_err(refusal)
+            }
+        }
+    }
+
+    pub(super) fn free(&self, path: &VPath) -> Result<u64, StorageError> {
+        let fd = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+        let stat = rustix::fs::fstatvfs(fd).map_err(refusal)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    pub(super) fn remove(&self, path: &VPath, flags: AtFlags) -> Result<(), StorageError> {
+        if path.is_root() {
+            return Err(StorageError::Denied);
+        }
+        let place = self.root.place(path, Last::Keep)?;
+        may_change(&place.dir)?;
+        rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), flags).map_err(refusal)
+    }
+}
