@@ -4,7 +4,7 @@
 //! block = descriptor count *octet       ; descriptor: one octet of flags, count: 16 bits, big endian
 //! ```
 
-use crate::data::Piece;
+use crate::data::coding::Piece;
 
 /// Descriptor flag: the block ends a record.
 pub(super) const END_OF_RECORD: u8 = 128;

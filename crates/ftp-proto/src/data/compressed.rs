@@ -9,7 +9,7 @@
 //! ```
 
 use crate::data::block::{END_OF_FILE, END_OF_RECORD, RESTART_MARKER};
-use crate::data::{Piece, Representation};
+use crate::data::coding::{Piece, Representation};
 
 const STRING_MAX: usize = 127;
 const RUN_MAX: usize = 63;

@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use crate::data::{DataError, STEP};
+use crate::data::coding::{DataError, STEP};
 
 /// Octets of room that each turn of the compressor gets.
 const ROOM: usize = 32 << 10;

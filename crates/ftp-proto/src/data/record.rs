@@ -6,7 +6,7 @@
 //!
 //! FF 01 ends a record, FF 02 the file, FF 03 both.
 
-use crate::data::{DataError, Piece};
+use crate::data::coding::{DataError, Piece};
 
 const ESCAPE: u8 = 0xFF;
 const EOR: u8 = 1;
