@@ -32,16 +32,16 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::command::Command;
-use crate::reply::{Code, Reply};
-use crate::value::text::Text;
+use crate::reply::Code;
 use crate::verb::During;
 
+mod about;
 mod action;
+mod answers;
 mod directory;
 mod dispatch;
 mod endpoint;
@@ -52,79 +52,23 @@ mod policy;
 mod refusal;
 mod secure;
 mod settings;
+mod state;
 mod transfer;
 mod waiting;
 
+pub use crate::value::address::is_out_of_reach;
 pub use action::{
     Action, Algorithm, Create, Credentials, Ending, Format, Inbound, Notice, Outbound, Outgoing, Protection,
     Request, Span, Transferred,
 };
-pub use endpoint::is_out_of_reach;
-pub use event::{Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, Suspect, TlsFacts};
+pub use event::{
+    Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, Refusal, Suspect, TlsFacts,
+};
 pub use policy::{Abilities, DataProtection, Plain, Policy, Rights, Switch};
-pub use refusal::Refusal;
+pub use state::{Endpoints, Entrance, Session};
 
-use login::{Stage, Visitor};
-use secure::Secure;
-use settings::Settings;
+use state::{Core, Farewell, LoggedIn, Secure, Settings, Stage, Verdict, Visitor};
 use waiting::{Input, Waiting};
-
-/// How the client comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Entrance {
-    /// In clear, with AUTH TLS on offer: ports 21 and 3021.
-    Explicit,
-    /// TLS before the first octet: ports 990 and 3990.
-    Implicit,
-}
-
-/// Both ends of the control connection. IPv4-mapped addresses must be given as IPv4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Endpoints {
-    /// The server's address and port.
-    pub local: SocketAddr,
-    /// The client's.
-    pub peer: SocketAddr,
-    /// How it came in.
-    pub entrance: Entrance,
-}
-
-/// What every state needs: rules, addresses, protection, and the way out.
-#[derive(Debug)]
-struct Core {
-    policy: Arc<Policy>,
-    ends: Endpoints,
-    secure: Secure,
-    queue: VecDeque<Action>,
-    now: Instant,
-    /// When the client last did something.
-    since: Instant,
-    /// Since when nobody is logged in.
-    visiting: Instant,
-    /// Whether the server is about to stop.
-    draining: Switch,
-    host: Option<String>,
-    /// The transfer parameters that a new USER leaves as they are.
-    kept: Settings,
-}
-
-impl Core {
-    fn push(&mut self, action: Action) {
-        self.queue.push_back(action);
-    }
-
-    fn reply(&mut self, code: Code, text: &'static str) {
-        self.push(Action::Reply(Reply::new(code, text)));
-    }
-
-    fn say(&mut self, code: Code, text: impl Into<Text>) {
-        self.push(Action::Reply(Reply::line(code, text)));
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        self.push(Action::Notice(notice));
-    }
-}
 
 /// What [`Session::resume`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,17 +88,6 @@ fn acts_at_once(input: Input<'_>) -> bool {
     }
 }
 
-/// One control connection, from the greeting to the end.
-#[derive(Debug)]
-pub struct Session {
-    core: Core,
-    stage: Stage,
-    /// Lines that came during a transfer and wait for its end.
-    waiting: Waiting,
-    failures: u32,
-    errors: u32,
-}
-
 impl Session {
     /// A session at its start: the greeting, or the TLS handshake, is in the queue already.
     #[must_use]
@@ -166,6 +99,7 @@ impl Session {
             ends,
             secure,
             queue,
+            verdict: Verdict::Open,
             now,
             since: now,
             visiting: now,
@@ -173,7 +107,7 @@ impl Session {
             host: None,
             kept: Settings::default(),
         };
-        let stage = Stage::Visitor(Visitor::new());
+        let stage = Stage::Visitor(Visitor::default());
         let mut session = Self { core, stage, waiting: Waiting::default(), failures: 0, errors: 0 };
         match ends.entrance {
             Entrance::Explicit => session.greet(),
@@ -201,8 +135,8 @@ impl Session {
             Event::Authenticated(result) => self.authenticated(result),
             Event::Stored(result) => self.with(|me, core| me.stored(core, result)),
             Event::Listening(address) => self.with(|me, core| me.listening(core, address)),
-            Event::NoPort => self.with(login::LoggedIn::no_port),
-            Event::DataUp => self.with(login::LoggedIn::data_up),
+            Event::NoPort => self.with(LoggedIn::no_port),
+            Event::DataUp => self.with(LoggedIn::data_up),
             Event::DataFailed(fault, suspect) => self.with(|me, core| me.data_failed(core, &fault, suspect)),
             Event::Ended(result) => self.with(|me, core| me.ended(core, &result)),
             Event::Deadline => self.out_of_time(),
@@ -288,15 +222,15 @@ impl Session {
     /// Whether the session has said its last word: the driver closes when the queue is empty.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Ending(login::Farewell::Said))
+        matches!(self.stage, Stage::Ending(Farewell::Said))
     }
 
     /// Runs `act` on the logged-in state; without one the event or command is passed over with a 530 if it is a
     /// command, which the phase column of the verb table has made sure of already.
-    fn with(&mut self, act: impl FnOnce(&mut login::LoggedIn, &mut Core)) {
+    fn with(&mut self, act: impl FnOnce(&mut LoggedIn, &mut Core)) {
         match &mut self.stage {
             Stage::LoggedIn(me) => act(me, &mut self.core),
-            Stage::Ending(login::Farewell::AfterTransfer(me)) => {
+            Stage::Ending(Farewell::AfterTransfer(me)) => {
                 act(me, &mut self.core);
                 if !me.in_transfer() {
                     self.close();
@@ -377,12 +311,10 @@ impl Session {
             return;
         }
         self.core.notice(Notice::Ending(ending));
-        if let Stage::LoggedIn(mut me) =
-            std::mem::replace(&mut self.stage, Stage::Ending(login::Farewell::Said))
-        {
+        if let Stage::LoggedIn(mut me) = std::mem::replace(&mut self.stage, Stage::Ending(Farewell::Said)) {
             me.give_up(&mut self.core);
             if me.in_transfer() {
-                self.stage = Stage::Ending(login::Farewell::AfterTransfer(me));
+                self.stage = Stage::Ending(Farewell::AfterTransfer(me));
                 return;
             }
         }
@@ -390,7 +322,7 @@ impl Session {
     }
 
     fn close(&mut self) {
-        self.stage = Stage::Ending(login::Farewell::Said);
+        self.stage = Stage::Ending(Farewell::Said);
         self.core.push(Action::DropData);
         self.core.push(Action::LogOut);
         self.core.push(Action::Close);

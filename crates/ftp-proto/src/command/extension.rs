@@ -6,9 +6,11 @@ use nom::sequence::separated_pair;
 
 use crate::grammar::{Argument, Encode, Expected, trimmed, whole};
 use crate::value::facts::{FactName, FactSet};
-use crate::value::path::{PathArg, put_quoted};
+use crate::value::path::{PathArg, put_quoted, unquote};
 use crate::value::text::Word;
 use crate::value::time::{TimeVal, time_val};
+
+pub use crate::value::facts::FactChange;
 
 /// The argument of `OPTS`.
 ///
@@ -160,15 +162,6 @@ impl Encode for TimedPath {
     }
 }
 
-/// One fact that `MFF` sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FactChange {
-    /// `Modify=time-val`
-    Modify(TimeVal),
-    /// `UNIX.mode=octal`
-    UnixMode(u16),
-}
-
 /// The argument of `MFF`.
 ///
 /// ```abnf
@@ -217,20 +210,6 @@ impl Encode for FactChanges {
     }
 }
 
-impl Encode for FactChange {
-    /// `factname=value;`, as in the 213 reply.
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Modify(time) => {
-                out.extend_from_slice(b"Modify=");
-                time.encode(out);
-            }
-            Self::UnixMode(mode) => out.extend_from_slice(format!("UNIX.mode={mode:o}").as_bytes()),
-        }
-        out.push(b';');
-    }
-}
-
 /// The argument of `XMD5` and its relatives: a pathname, between double quotes if the client likes.
 ///
 /// ```abnf
@@ -238,20 +217,6 @@ impl Encode for FactChange {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotablePath(pub PathArg);
-
-/// What stands between double quotes, with doubled quotes made single.
-pub(crate) fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
-    let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    let mut plain = Vec::with_capacity(inner.len());
-    let mut octets = inner.iter();
-    while let Some(octet) = octets.next() {
-        if *octet == b'"' && octets.next() != Some(&b'"') {
-            return None;
-        }
-        plain.push(*octet);
-    }
-    Some(plain)
-}
 
 impl Argument for QuotablePath {
     fn parse(argument: &[u8]) -> Result<Self, Expected> {

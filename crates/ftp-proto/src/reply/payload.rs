@@ -5,11 +5,10 @@
 
 use std::net::SocketAddrV4;
 
-use crate::command::extension::unquote;
 use crate::grammar::{Argument, Encode, number, port, put_number, trimmed, whole};
 use crate::reply::{Code, Reply};
 use crate::value::address::{HostPort, host_port};
-use crate::value::path::{VPath, put_quoted};
+use crate::value::path::{VPath, put_quoted, unquote};
 use crate::value::text::Text;
 use crate::value::time::TimeVal;
 

@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::command::extension::FactChange;
 use crate::data::Coding;
 use crate::reply::Reply;
 use crate::session::event::TlsFacts;
-use crate::value::facts::FactSet;
+use crate::value::facts::{FactChange, FactSet};
 use crate::value::path::VPath;
 use crate::value::text::{Password, Text, Username};
 use crate::verb::Verb;
@@ -99,6 +98,15 @@ pub struct Span {
     pub first: u64,
     /// The last octet, included; the end of the file if absent.
     pub last: Option<u64>,
+}
+
+impl Span {
+    /// How many octets it has; `None` if it goes to the end of the file. A `last` before `first` counts as one octet.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a span has one octet at least")]
+    pub fn len(&self) -> Option<u64> {
+        self.last.map(|last| last.saturating_sub(self.first).saturating_add(1))
+    }
 }
 
 /// How an upload goes into the store.

@@ -1,17 +1,17 @@
 //! Directories, names and what belongs to them: CWD CDUP PWD MKD RMD DELE RNFR RNTO MFMT MFF SITE
 //! (RFC 959 §4.1, draft-somers-ftp-mfxx).
 
-use crate::command::extension::{FactChange, FactChanges, TimedPath};
+use crate::command::extension::{FactChanges, TimedPath};
 use crate::command::service::SiteCommand;
 use crate::grammar::Encode;
 use crate::reply::{Code, payload};
-use crate::session::Core;
 use crate::session::action::{Action, Request};
-use crate::session::inspect::{Ask, Setting};
-use crate::session::login::LoggedIn;
+use crate::session::event::Refusal;
 use crate::session::policy::Rights;
-use crate::session::refusal::{self, Refusal};
-use crate::session::transfer::Work;
+use crate::session::refusal;
+use crate::session::state::work::{Ask, Then, Work};
+use crate::session::state::{Core, LoggedIn};
+use crate::value::facts::FactChange;
 use crate::value::path::{PathArg, VPath};
 use crate::verb::Verb;
 
@@ -36,6 +36,20 @@ impl LoggedIn {
         }
     }
 
+    /// The same, but for the working directory if there is no argument.
+    pub(super) fn resolve_or_here(
+        &mut self,
+        core: &mut Core,
+        verb: Verb,
+        argument: Option<&PathArg>,
+        right: Rights,
+    ) -> Option<VPath> {
+        match argument {
+            Some(argument) => self.resolve(core, verb, argument, right),
+            None => Some(self.cwd.clone()).filter(|path| self.may(core, verb, path, right)),
+        }
+    }
+
     /// Whether the user has `right`; else the refusal is said.
     pub(super) fn may(&mut self, core: &mut Core, verb: Verb, path: &VPath, right: Rights) -> bool {
         let has = self.rights.has(right);
@@ -45,16 +59,16 @@ impl LoggedIn {
         has
     }
 
-    /// Asks the storage; `ask` says what its answer is for.
-    pub(super) fn ask(&mut self, core: &mut Core, request: Request, ask: Ask) {
-        core.push(Action::Store(request));
+    /// Asks the storage about the path of `ask`.
+    pub(super) fn ask(&mut self, core: &mut Core, ask: Ask, request: impl FnOnce(VPath) -> Request) {
+        core.push(Action::Store(request(ask.path.clone())));
         self.work = Work::Asking(ask);
     }
 
     /// `CWD`
     pub(super) fn cwd(&mut self, core: &mut Core, argument: &PathArg) {
         if let Some(path) = self.resolve(core, Verb::Cwd, argument, Rights::ENTER) {
-            self.ask(core, Request::Enter(path.clone()), Ask::Enter(path));
+            self.ask(core, Ask::new(Verb::Cwd, path), Request::Enter);
         }
     }
 
@@ -62,7 +76,7 @@ impl LoggedIn {
     pub(super) fn cdup(&mut self, core: &mut Core) {
         let path = self.cwd.parent();
         if self.may(core, Verb::Cdup, &path, Rights::ENTER) {
-            self.ask(core, Request::Enter(path.clone()), Ask::Enter(path));
+            self.ask(core, Ask::new(Verb::Cdup, path), Request::Enter);
         }
     }
 
@@ -74,28 +88,28 @@ impl LoggedIn {
     /// `MKD`
     pub(super) fn mkd(&mut self, core: &mut Core, argument: &PathArg) {
         if let Some(path) = self.resolve(core, Verb::Mkd, argument, Rights::MAKE_DIR) {
-            self.ask(core, Request::MakeDir(path.clone()), Ask::Made(path));
+            self.ask(core, Ask::new(Verb::Mkd, path), Request::MakeDir);
         }
     }
 
     /// `RMD`
     pub(super) fn rmd(&mut self, core: &mut Core, argument: &PathArg) {
         if let Some(path) = self.resolve(core, Verb::Rmd, argument, Rights::DELETE) {
-            self.ask(core, Request::RemoveDir(path.clone()), Ask::Change(Verb::Rmd, path, None));
+            self.ask(core, Ask::new(Verb::Rmd, path), Request::RemoveDir);
         }
     }
 
     /// `DELE`
     pub(super) fn dele(&mut self, core: &mut Core, argument: &PathArg) {
         if let Some(path) = self.resolve(core, Verb::Dele, argument, Rights::DELETE) {
-            self.ask(core, Request::RemoveFile(path.clone()), Ask::Change(Verb::Dele, path, None));
+            self.ask(core, Ask::new(Verb::Dele, path), Request::RemoveFile);
         }
     }
 
     /// `RNFR`
     pub(super) fn rnfr(&mut self, core: &mut Core, argument: &PathArg) {
         if let Some(path) = self.resolve(core, Verb::Rnfr, argument, Rights::RENAME) {
-            self.ask(core, Request::Facts(path.clone()), Ask::RenameFrom(path));
+            self.ask(core, Ask::new(Verb::Rnfr, path), Request::Facts);
         }
     }
 
@@ -103,11 +117,9 @@ impl LoggedIn {
     pub(super) fn rnto(&mut self, core: &mut Core, argument: &PathArg, from: Option<VPath>) {
         let Some(from) = from else { return core.reply(Code::BAD_SEQUENCE, "Send RNFR first.") };
         if let Some(to) = self.resolve(core, Verb::Rnto, argument, Rights::RENAME) {
-            self.ask(
-                core,
-                Request::Rename(from.clone(), to.clone()),
-                Ask::Change(Verb::Rnto, from, Some(to)),
-            );
+            self.ask(core, Ask { verb: Verb::Rnto, path: to, then: Then::Renamed(from.clone()) }, |to| {
+                Request::Rename(from, to)
+            });
         }
     }
 
@@ -135,8 +147,8 @@ impl LoggedIn {
         let mut changes = argument.changes;
         changes.reverse();
         if let Some(first) = changes.pop() {
-            let setting = Setting { verb, path: path.clone(), left: changes, echo };
-            self.ask(core, Request::Change(path, first), Ask::Facts(setting));
+            let ask = Ask { verb, path, then: Then::Set { left: changes, echo } };
+            self.ask(core, ask, |path| Request::Change(path, first));
         }
     }
 

@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 
 use crate::command::service::ListArg;
 use crate::command::{Command, CommandError};
-use crate::reply::{Class, Code};
-use crate::session::action::{Action, Algorithm, Ending};
-use crate::session::login::{self, LoggedIn, Stage, refuse_visitor};
+use crate::reply::Code;
+use crate::session::action::{Algorithm, Ending};
+use crate::session::login::{self, refuse_visitor};
+use crate::session::state::{Core, LoggedIn, Session, Stage, Verdict};
 use crate::session::waiting::Input;
-use crate::session::{Core, Session};
 use crate::value::text::Text;
 use crate::verb::{Phase, Verb};
 
 impl Session {
     /// Runs a line whose turn it is.
     pub(super) fn run(&mut self, input: Input<'_>) {
-        let before = self.core.queue.len();
+        self.core.verdict = Verdict::Open;
         match input {
             Input::Line(line) if matches!(self.stage, Stage::Visitor(_)) && login::is_foreign(line) => {
                 return self.foreign();
@@ -26,20 +26,10 @@ impl Session {
             },
             Input::Overlong => self.core.reply(Code::SYNTAX_ERROR, "Line too long; it was not read."),
         }
-        let failed = self.core.queue.iter().skip(before).any(|action| {
-            matches!(action, Action::Reply(reply) if matches!(reply.code(),
-                Code::SYNTAX_ERROR | Code::BAD_ARGUMENT | Code::NOT_IMPLEMENTED | Code::BAD_SEQUENCE | Code::NOT_LOGGED_IN))
-        });
-        if failed {
-            self.count_error();
-        } else if self
-            .core
-            .queue
-            .iter()
-            .skip(before)
-            .any(|action| matches!(action, Action::Reply(reply) if reply.code().class() == Class::Completion))
-        {
-            self.errors = 0;
+        match self.core.verdict {
+            Verdict::Open => {}
+            Verdict::Done => self.errors = 0,
+            Verdict::Nonsense => self.count_error(),
         }
     }
 
@@ -54,7 +44,7 @@ impl Session {
             CommandError::MissingArgument(verb) | CommandError::BadArgument(verb, _)
                 if self.lacks_login(verb) =>
             {
-                self.core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first.");
+                self.core.log_in_first(Code::NOT_LOGGED_IN);
             }
             CommandError::Unknown => {
                 self.core.reply(code, "Unknown command; HELP lists the known ones.");
@@ -113,7 +103,7 @@ impl Session {
             Command::Stat(None) => self.stat(),
             Command::Stat(Some(path)) => match &mut self.stage {
                 Stage::LoggedIn(me) => me.stat_path(core, &path),
-                _ => core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first."),
+                _ => core.log_in_first(Code::NOT_LOGGED_IN),
             },
             Command::Syst => core.reply(Code::SYSTEM_TYPE, "UNIX Type: L8"),
             Command::Help(topic) => self.help(topic.as_ref()),

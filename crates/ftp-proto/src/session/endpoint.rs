@@ -3,42 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::reply::{Code, Reply, payload};
-use crate::session::Core;
 use crate::session::action::Action;
-use crate::session::login::LoggedIn;
 use crate::session::policy::Switch;
-use crate::session::transfer::Work;
+use crate::session::state::work::{Announce, Endpoint, Setup, Work};
+use crate::session::state::{Core, LoggedIn, Restart};
 use crate::value::address::{EpsvArg, ExtendedAddress};
 use crate::verb::Verb;
-
-/// The end of the next data connection. Each transfer takes it; the last command to set it wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    /// No command has set one.
-    None,
-    /// A passive port is open.
-    Passive,
-    /// The client listens here.
-    Active(SocketAddr),
-}
-
-/// Which commands may set up a data connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setup {
-    /// All four.
-    Any,
-    /// EPSV ALL: EPSV only, until the end of the session (RFC 2428 §4).
-    EpsvOnly,
-}
-
-/// The form in which an open port is announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Announce {
-    /// 227: address and port.
-    Pasv,
-    /// 229: the port.
-    Epsv,
-}
 
 /// The number of an address family in RFC 2428 §2.
 fn family(ip: IpAddr) -> u16 {
@@ -165,21 +135,11 @@ impl LoggedIn {
     pub(super) fn refused_argument(&mut self, core: &mut Core, verb: Verb) {
         match verb {
             Verb::Port | Verb::Eprt => self.drop_endpoint(core),
-            Verb::Rang => self.settings.restart = crate::session::settings::Restart::No,
+            Verb::Rang => self.settings.restart = Restart::No,
             Verb::Rnto => self.rename_from = None,
             _ => {}
         }
     }
-}
-
-/// Whether a client at `peer` cannot reach `announced`, which is an address of a private network (RFC 1918).
-#[must_use]
-pub fn is_out_of_reach(announced: SocketAddr, peer: IpAddr) -> bool {
-    let is_private = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(_) => false,
-    };
-    is_private(announced.ip()) && peer.is_ipv4() && !is_private(peer)
 }
 
 /// 522 with the family that this control connection can use (RFC 2428 §2).

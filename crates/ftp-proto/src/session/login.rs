@@ -1,99 +1,15 @@
 //! Who is at the other end: USER, PASS, ACCT, REIN, HOST, QUIT (RFC 959 §4.1.1, RFC 7151).
-//!
-//! What exists only after login lives in [`LoggedIn`], so that REIN and AUTH cannot forget to clear any of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::command::Command;
 use crate::reply::Code;
 use crate::session::action::{Action, Credentials, Ending, Notice};
-use crate::session::endpoint::{Endpoint, Setup};
 use crate::session::event::{Denied, Login};
-use crate::session::policy::{Abilities, Plain, Rights, Switch};
-use crate::session::settings::Settings;
-use crate::session::transfer::Work;
-use crate::session::{Core, Session};
-use crate::value::path::VPath;
+use crate::session::policy::{Plain, Switch};
+use crate::session::state::work::Work;
+use crate::session::state::{Core, LoggedIn, Session, Settings, Stage, Visitor};
 use crate::value::text::{Password, Text, Username, Word};
-
-/// Where the login stands. The diagram is in the head of [`crate::session`].
-#[derive(Debug)]
-pub(super) enum Stage {
-    /// AUTH was accepted, or the entrance is implicit: the TLS handshake runs. Leads to `Visitor`.
-    Securing,
-    /// REIN or CCC: TLS is being closed. Leads to `Visitor` or back to `LoggedIn`.
-    Unsecuring,
-    /// Nobody has logged in. Leads to `Authenticating` and `Securing`.
-    Visitor(Visitor),
-    /// The password is being checked. Leads to `LoggedIn` or back to `Visitor`.
-    Authenticating(Username),
-    /// A user is logged in. Leads to `Visitor` by REIN and USER.
-    LoggedIn(Box<LoggedIn>),
-    /// The session is over, or will be when its transfer is.
-    Ending(Farewell),
-}
-
-/// How far a session is with ending.
-#[derive(Debug)]
-pub(super) enum Farewell {
-    /// A transfer was told to stop; its end is awaited.
-    AfterTransfer(Box<LoggedIn>),
-    /// Everything was said.
-    Said,
-}
-
-/// Someone who has not logged in.
-#[derive(Debug)]
-pub(super) struct Visitor {
-    /// The name given by USER; PASS has to follow.
-    user: Option<Username>,
-}
-
-impl Visitor {
-    pub(super) fn new() -> Self {
-        Self { user: None }
-    }
-}
-
-/// A user who is logged in, and everything that belongs to the login.
-#[derive(Debug)]
-pub(super) struct LoggedIn {
-    pub(super) user: Username,
-    pub(super) rights: Rights,
-    pub(super) abilities: Abilities,
-    /// Octets that a file of this user may have.
-    pub(super) file_max: Option<u64>,
-    pub(super) cwd: VPath,
-    pub(super) settings: Settings,
-    pub(super) endpoint: Endpoint,
-    pub(super) setup: Setup,
-    pub(super) work: Work,
-    /// How the last passive port was announced.
-    pub(super) announced: Option<SocketAddr>,
-    /// The last transfer and its final reply, for STAT.
-    pub(super) last: Option<Text>,
-    /// What RNFR named, if it was the last command.
-    pub(super) rename_from: Option<VPath>,
-}
-
-impl LoggedIn {
-    fn new(user: Username, login: Login, settings: Settings) -> Self {
-        Self {
-            user,
-            rights: login.rights,
-            abilities: login.abilities,
-            file_max: login.file_max,
-            cwd: login.home,
-            settings,
-            endpoint: Endpoint::None,
-            setup: Setup::Any,
-            work: Work::Idle,
-            announced: None,
-            last: None,
-            rename_from: None,
-        }
-    }
-}
 
 /// Words that open other protocols: a browser or a mail client was led here (ALPACA, cross-protocol requests).
 const FOREIGN: [&[u8]; 9] =
@@ -174,7 +90,7 @@ impl Session {
             }
             Err(denied) => {
                 self.failures += 1;
-                self.stage = Stage::Visitor(Visitor::new());
+                self.stage = Stage::Visitor(Visitor::default());
                 self.core.notice(Notice::LoginFailed(user, denied.clone()));
                 self.deny(&denied);
             }
@@ -226,7 +142,7 @@ impl Session {
             self.core.push(Action::LogOut);
             self.core.visiting = self.core.now;
         }
-        self.stage = Stage::Visitor(Visitor::new());
+        self.stage = Stage::Visitor(Visitor::default());
     }
 
     /// `QUIT`
@@ -247,7 +163,7 @@ impl Session {
         if !matches!(self.stage, Stage::Visitor(_)) {
             return self.core.reply(Code::BAD_SEQUENCE, "HOST goes before USER.");
         }
-        self.stage = Stage::Visitor(Visitor::new());
+        self.stage = Stage::Visitor(Visitor::default());
         let name = host.as_str().to_ascii_lowercase();
         let Some(named) = HostName::parse(&name) else {
             return self.core.reply(
@@ -277,7 +193,7 @@ impl Session {
         match &mut self.stage {
             Stage::Unsecuring => {
                 self.core.secure.clear();
-                self.stage = Stage::Visitor(Visitor::new());
+                self.stage = Stage::Visitor(Visitor::default());
             }
             Stage::LoggedIn(me) if matches!(me.work, Work::Clearing) => me.work = Work::Idle,
             _ => {}
@@ -323,10 +239,10 @@ impl HostName {
     }
 }
 
-/// What a visitor may send is answered here; the rest is refused with 530.
+/// What a visitor may send is answered elsewhere; the rest is refused: 503 for RNTO, which RFC 959 §5.4 gives no 530.
 pub(super) fn refuse_visitor(core: &mut Core, command: &Command) {
     match command {
-        Command::Rnto(_) => core.reply(Code::BAD_SEQUENCE, "Log in with USER and PASS first."),
-        _ => core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first."),
+        Command::Rnto(_) => core.log_in_first(Code::BAD_SEQUENCE),
+        _ => core.log_in_first(Code::NOT_LOGGED_IN),
     }
 }

@@ -4,60 +4,11 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::reply::{Code, Reply};
-use crate::session::event::{DataFault, Failure, Fault, Left, Suspect};
-use crate::value::path::{PathError, VPath};
+use crate::session::event::{DataFault, Failure, Fault, Left, Refusal, Suspect};
+use crate::value::path::VPath;
 use crate::value::text::Text;
 use crate::verb::Verb;
-
-/// Why a storage does not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// There is no such entry.
-    #[error("no such file or directory")]
-    NotFound,
-    /// It is no directory.
-    #[error("not a directory")]
-    NotADirectory,
-    /// It is a directory.
-    #[error("is a directory")]
-    IsADirectory,
-    /// The name is taken.
-    #[error("exists already")]
-    Exists,
-    /// The directory has entries.
-    #[error("the directory is not empty")]
-    NotEmpty,
-    /// The user has no right to it.
-    #[error("permission denied")]
-    Denied,
-    /// It lies outside the root.
-    #[error("leads outside your directory tree")]
-    Outside,
-    /// Someone else is at it.
-    #[error("busy, try again later")]
-    Busy,
-    /// The store is full.
-    #[error("no space left on the server")]
-    NoSpace,
-    /// The user has used up the allowance.
-    #[error("over your quota")]
-    OverQuota,
-    /// The name cannot be stored.
-    #[error("{0}")]
-    Name(PathError),
-    /// The offset lies behind the end.
-    #[error("the offset is beyond the end of the file")]
-    BeyondEnd,
-    /// The store cannot do this.
-    #[error("not supported by this store")]
-    Unsupported,
-    /// The store failed.
-    #[error("local error: {0}")]
-    Io(Text),
-}
 
 impl Refusal {
     /// The code for `verb`: RFC 959 §5.4 lists 553, not 550, for the commands that make a name.

@@ -3,31 +3,11 @@
 use crate::reply::Code;
 use crate::session::action::{Action, Ending, Notice, Protection};
 use crate::session::event::TlsFacts;
-use crate::session::login::{Stage, Visitor};
 use crate::session::policy::{DataProtection, Plain, Switch};
-use crate::session::transfer::Work;
-use crate::session::{Core, Entrance, Session};
+use crate::session::state::work::Work;
+use crate::session::state::{Control, Core, Entrance, Secure, Session, Stage, Visitor};
 use crate::value::security::{BufferSize, Mechanism, ProtLevel};
 use crate::value::text::Text;
-
-/// The protection of both kinds of connection.
-///
-/// `Clear -> Tls` by AUTH; `Tls -> Cleared` by CCC, `Tls -> Clear` by REIN; `Cleared -> Clear` by REIN.
-#[derive(Debug)]
-pub(super) struct Secure {
-    control: Control,
-    /// Whether PBSZ was accepted, which PROT needs.
-    pbsz: Switch,
-    data: Protection,
-}
-
-#[derive(Debug)]
-enum Control {
-    Clear,
-    Tls(TlsFacts),
-    /// CCC: the control connection is in clear again, the data connections stay as they were.
-    Cleared(TlsFacts),
-}
 
 impl Secure {
     pub(super) fn new(entrance: Entrance) -> Self {
@@ -109,7 +89,7 @@ impl Session {
         self.core.secure.start(entrance);
         self.core.secure.control = Control::Tls(facts);
         self.core.since = self.core.now;
-        self.stage = Stage::Visitor(Visitor::new());
+        self.stage = Stage::Visitor(Visitor::default());
         if entrance == Entrance::Implicit {
             self.greet();
         }

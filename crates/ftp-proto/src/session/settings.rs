@@ -1,54 +1,14 @@
 //! Transfer parameters and options: TYPE, STRU, MODE, OPTS, LANG, REST, RANG, ALLO. Plain data.
 
 use crate::command::extension::{Opts, Utf8};
-use crate::data::{Coding, Representation};
+use crate::data::Representation;
 use crate::reply::Code;
 use crate::session::action::Algorithm;
-use crate::session::login::LoggedIn;
 use crate::session::policy::Abilities;
-use crate::session::{Core, Session, Stage};
+use crate::session::state::{Core, LoggedIn, Restart, Session, Settings, Stage};
 use crate::value::facts::FactSet;
 use crate::value::text::Word;
 use crate::value::transfer::{Allocation, ByteRange, Form, Marker, Mode, Structure, TypeCode};
-
-/// What a client has chosen since login.
-#[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) coding: Coding,
-    /// TYPE as the client gave it, for STAT.
-    pub(super) type_code: TypeCode,
-    pub(super) facts: FactSet,
-    pub(super) digest: Algorithm,
-    /// REST or RANG, for the next transfer.
-    pub(super) restart: Restart,
-    /// ALLO, for the next upload.
-    pub(super) declared: Option<u64>,
-}
-
-/// Where the next transfer begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Restart {
-    /// At the start.
-    No,
-    /// REST: from this octet on.
-    From(u64),
-    /// RANG: these octets, both included.
-    Range(u64, u64),
-}
-
-impl Default for Settings {
-    /// RFC 959 §5.1: ASCII non-print, file, stream.
-    fn default() -> Self {
-        Self {
-            coding: Coding::default(),
-            type_code: TypeCode::Ascii(Form::NonPrint),
-            facts: FactSet::DEFAULT,
-            digest: Algorithm::Sha256,
-            restart: Restart::No,
-            declared: None,
-        }
-    }
-}
 
 impl Settings {
     /// What outlives a new USER: all but what was said for the next transfer only.
@@ -67,7 +27,6 @@ impl LoggedIn {
                 return core.reply(Code::BAD_PARAMETER, "TYPE supports A, A N, A T, I and L 8.");
             }
         };
-        self.settings.type_code = code;
         match self.settings.coding.representation {
             Representation::Ascii => core.reply(Code::OK, "Type is ASCII."),
             Representation::Image => core.reply(Code::OK, "Type is image (binary)."),
@@ -185,7 +144,7 @@ impl Session {
                 core.say(Code::OK, format!("MODE Z LEVEL {}", me.settings.coding.level));
             }
             (Opts::Mlst(_) | Opts::Hash(_) | Opts::ModeZ(_), _) => {
-                core.reply(Code::NOT_LOGGED_IN, "Log in with USER and PASS first.");
+                core.log_in_first(Code::NOT_LOGGED_IN);
             }
         }
     }

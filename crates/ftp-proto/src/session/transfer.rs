@@ -1,98 +1,30 @@
-//! Transfers: RETR STOR STOU APPE LIST NLST MLSD and ABOR (RFC 959 §4.1.3, RFC 3659 §7).
-//!
-//! ```text
-//! command ──> Checking ──stored──> Connecting ──data up──> Moving ──ended──> Idle
-//!                │ refused 55x        │ 425          150      │ ABOR           226, 425, 426, 45x
-//!                └──────> Idle <──────┘                       └──> Aborting ──ended──> Idle   426, 226
-//! ```
+//! Transfers: RETR STOR STOU APPE LIST NLST MLSD and ABOR (RFC 959 §4.1.3, RFC 3659 §7). Their states are in
+//! [`work`](super::state::work).
 //!
 //! The target of an upload is touched last: it is checked before the data connection stands, and nothing is created or
 //! changed before octets come. Exactly one final reply ends each command.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::data::Representation;
 use crate::reply::{Code, Reply};
-use crate::session::Core;
 use crate::session::action::{
-    Action, Create, Format, Inbound, Notice, Outbound, Outgoing, Request, Span, Transferred,
+    Action, Create, Format, Inbound, Notice, Outbound, Outgoing, Request, Transferred,
 };
-use crate::session::endpoint::{Announce, Endpoint};
-use crate::session::event::{Answer, Count, DataFault, Failure, Suspect};
-use crate::session::inspect::Ask;
-use crate::session::login::LoggedIn;
+use crate::session::event::{Answer, Count, DataFault, Failure, Refusal, Suspect};
 use crate::session::policy::{Abilities, Rights};
-use crate::session::refusal::{self, Refusal};
-use crate::session::settings::Restart;
-use crate::value::path::{PathArg, VPath};
+use crate::session::refusal;
+use crate::session::state::work::{Endpoint, Plan, Progress, Transfer, Work};
+use crate::session::state::{Core, LoggedIn, Restart};
+use crate::value::path::PathArg;
 use crate::value::text::Text;
 use crate::value::transfer::Mode;
 use crate::verb::Verb;
 
-/// What a logged-in session is busy with.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// Nothing: the next command may run.
-    Idle,
-    /// The storage was asked.
-    Asking(Ask),
-    /// A passive port is being opened.
-    Opening(Announce),
-    /// CCC: TLS is being closed.
-    Clearing,
-    /// A transfer, from its command to its final reply.
-    Transfer(Box<Transfer>),
-}
-
-/// A transfer under way.
-#[derive(Debug)]
-pub(super) struct Transfer {
-    verb: Verb,
-    path: VPath,
-    plan: Plan,
-    stage: Progress,
-    active: Option<SocketAddr>,
-    started: Instant,
-}
-
-/// What moves in which direction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Plan {
-    Send(Outgoing),
-    Receive(Create, Option<u64>),
-}
-
-/// How far a transfer is. The diagram is in the head of this module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Checking,
-    Connecting,
-    Moving,
-    Aborting,
-    /// As `Aborting`, but because the session ends: nobody sent ABOR.
-    GivenUp,
-}
-
 impl LoggedIn {
-    /// Whether the next command may run.
-    pub(super) fn is_idle(&self) -> bool {
-        matches!(self.work, Work::Idle)
-    }
-
-    /// Whether a transfer runs: commands are parked, ABOR and STAT act at once.
-    pub(super) fn in_transfer(&self) -> bool {
-        matches!(&self.work, Work::Transfer(transfer) if transfer.stage != Progress::Checking)
-    }
-
-    /// Whether ABOR has something to stop: a transfer, or a digest, which may take as long as one.
-    pub(super) fn can_abort(&self) -> bool {
-        self.in_transfer() || matches!(&self.work, Work::Asking(ask) if ask.is_digest())
-    }
-
     /// `RETR`
     pub(super) fn retr(&mut self, core: &mut Core, path: &PathArg) {
-        let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
+        let restart = std::mem::take(&mut self.settings.restart);
         let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else {
             return self.drop_endpoint(core);
         };
@@ -102,28 +34,16 @@ impl LoggedIn {
                 Reply::new(Code::BAD_RESTART, "REST counts octets: send TYPE I first."),
             );
         }
-        let span = match restart {
-            Restart::No => Span::default(),
-            Restart::From(first) => Span { first, last: None },
-            Restart::Range(first, last) => Span { first, last: Some(last) },
-        };
-        let request = Request::OpenFile(path.clone(), span);
+        let request = Request::OpenFile(path.clone(), restart.span());
         self.begin(core, Transfer::new(Verb::Retr, path, Plan::Send(Outgoing::File), core.now), request);
     }
 
     /// `LIST`, `NLST` and `MLSD`. The switches of `ls` that clients send change nothing.
     pub(super) fn list(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
         self.settings.restart = Restart::No;
-        let path = match argument {
-            None => self.cwd.clone(),
-            Some(argument) => match self.resolve(core, verb, argument, Rights::LIST) {
-                Some(path) => path,
-                None => return self.drop_endpoint(core),
-            },
-        };
-        if !self.may(core, verb, &path, Rights::LIST) {
+        let Some(path) = self.resolve_or_here(core, verb, argument, Rights::LIST) else {
             return self.drop_endpoint(core);
-        }
+        };
         let format = match verb {
             Verb::Mlsd => Format::Facts(self.settings.facts),
             Verb::Nlst => {
@@ -137,27 +57,19 @@ impl LoggedIn {
 
     /// `STOR`, `APPE` and `STOU`
     pub(super) fn store(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
-        let restart = std::mem::replace(&mut self.settings.restart, Restart::No);
+        let restart = std::mem::take(&mut self.settings.restart);
         let right = match (verb, restart) {
             (Verb::Appe, Restart::No) => Rights::APPEND,
             // Behind REST or RANG it changes octets that are there.
             (Verb::Appe, _) => Rights::APPEND.and(Rights::WRITE),
             _ => Rights::WRITE,
         };
-        let path = match argument {
-            Some(argument) => match self.resolve(core, verb, argument, right) {
-                Some(path) => path,
-                None => return self.drop_endpoint(core),
-            },
-            None => self.cwd.clone(),
-        };
-        if !self.may(core, verb, &path, right) {
+        let Some(path) = self.resolve_or_here(core, verb, argument, right) else {
             return self.drop_endpoint(core);
-        }
+        };
         let (how, limit) = match (verb, restart) {
             (Verb::Stou, _) => (Create::Unique, None),
-            (_, Restart::From(first)) => (Create::At(first), None),
-            (_, Restart::Range(first, last)) => (Create::At(first), Some(last - first + 1)),
+            (_, Restart::From(first) | Restart::Range(first, _)) => (Create::At(first), restart.span().len()),
             (Verb::Appe, Restart::No) => (Create::Append, None),
             (_, Restart::No) => (Create::Replace, None),
         };
@@ -378,15 +290,6 @@ impl LoggedIn {
 }
 
 impl Transfer {
-    fn new(verb: Verb, path: VPath, plan: Plan, now: Instant) -> Self {
-        Self { verb, path, plan, stage: Progress::Checking, active: None, started: now }
-    }
-
-    /// Whether the storage was asked and has not answered.
-    pub(super) fn is_checking(&self) -> bool {
-        self.stage == Progress::Checking
-    }
-
     /// The 150. That of STOU names the file (RFC 1123 §4.1.2.9).
     fn opening(&self) -> Reply {
         if self.verb == Verb::Stou {

@@ -136,6 +136,16 @@ impl Argument for EpsvArg {
     }
 }
 
+/// Whether a client at `peer` cannot reach `announced`, which is an address of a private network (RFC 1918).
+#[must_use]
+pub fn is_out_of_reach(announced: SocketAddr, peer: IpAddr) -> bool {
+    let is_private = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(_) => false,
+    };
+    is_private(announced.ip()) && peer.is_ipv4() && !is_private(peer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

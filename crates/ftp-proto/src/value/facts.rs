@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::grammar::Encode;
 use crate::value::time::TimeVal;
 
 /// What an entry is.
@@ -191,6 +192,29 @@ impl FactSet {
     /// The facts of the set in order.
     pub fn iter(self) -> impl Iterator<Item = FactName> {
         FactName::ALL.into_iter().filter(move |fact| self.has(*fact))
+    }
+}
+
+/// One fact that `MFF` sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactChange {
+    /// `Modify=time-val`
+    Modify(TimeVal),
+    /// `UNIX.mode=octal`
+    UnixMode(u16),
+}
+
+impl Encode for FactChange {
+    /// `factname=value;`, as in the 213 reply.
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Modify(time) => {
+                out.extend_from_slice(b"Modify=");
+                time.encode(out);
+            }
+            Self::UnixMode(mode) => out.extend_from_slice(format!("UNIX.mode={mode:o}").as_bytes()),
+        }
+        out.push(b';');
     }
 }
 

@@ -222,6 +222,20 @@ pub(crate) fn put_quoted(path: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// What stands between double quotes, with doubled quotes made single.
+pub(crate) fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
+    let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let mut plain = Vec::with_capacity(inner.len());
+    let mut octets = inner.iter();
+    while let Some(octet) = octets.next() {
+        if *octet == b'"' && octets.next() != Some(&b'"') {
+            return None;
+        }
+        plain.push(*octet);
+    }
+    Some(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
