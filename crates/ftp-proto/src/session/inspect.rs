@@ -66,11 +66,7 @@ impl LoggedIn {
         if !self.abilities.has(Abilities::SPACE) {
             return core.reply(Code::NOT_IMPLEMENTED, "This store does not know its free space.");
         }
-        let path = match argument {
-            None => Some(self.cwd.clone()),
-            Some(argument) => self.resolve(core, Verb::Avbl, argument, Rights::LIST),
-        };
-        if let Some(path) = path {
+        if let Some(path) = self.resolve_or_here(core, Verb::Avbl, argument, Rights::LIST) {
             self.ask(core, Ask::new(Verb::Avbl, path), Request::Free);
         }
     }
