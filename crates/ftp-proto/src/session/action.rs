@@ -278,3 +278,17 @@ pub enum Ending {
     /// The server stops.
     Drain,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_span_never_wraps() {
+        let span = |first, last| Span { first, last: Some(last) };
+        assert_eq!(Span::default().len(), None);
+        assert_eq!(span(2, 3).len(), Some(2));
+        assert_eq!(span(0, u64::MAX).len(), Some(u64::MAX));
+        assert_eq!(span(3, 2).len(), Some(1));
+    }
+}

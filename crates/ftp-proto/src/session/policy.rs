@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::value::facts::Perm;
 use crate::value::text::Text;
 
 /// Whether logins without TLS are taken.
@@ -195,6 +196,23 @@ impl Rights {
             .map(|(_, letter)| letter)
             .collect()
     }
+
+    /// What these rights leave of the perm fact of an entry (RFC 3659 §7.5.5).
+    #[must_use]
+    pub fn perm(self) -> Perm {
+        let letters: [(Rights, &[u8]); 8] = [
+            (Rights::APPEND, b"a"),
+            (Rights::WRITE, b"cw"),
+            (Rights::DELETE, b"dp"),
+            (Rights::ENTER, b"e"),
+            (Rights::RENAME, b"f"),
+            (Rights::LIST, b"l"),
+            (Rights::MAKE_DIR, b"m"),
+            (Rights::READ, b"r"),
+        ];
+        let left = letters.iter().filter(|(right, _)| self.has(*right)).flat_map(|(_, letters)| *letters);
+        Perm::of(&left.copied().collect::<Vec<u8>>())
+    }
 }
 
 #[cfg(test)]
@@ -207,6 +225,13 @@ mod tests {
         assert_eq!(Rights::parse("elr").map(Rights::letters), Ok("elr".to_owned()));
         assert_eq!(Rights::parse("elx"), Err('x'));
         assert!(!Rights::READ_ONLY.has(Rights::WRITE));
+    }
+
+    #[test]
+    fn rights_are_shown_as_the_perm_fact() {
+        assert_eq!(Rights::READ_ONLY.perm(), Perm::of(b"elr"));
+        assert_eq!(Rights::ALL.perm(), Perm::of(b"acdeflmprw"));
+        assert_eq!(Rights::MODES.perm(), Perm::default());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
 use ftp_proto::session::{Answer, Format, Refusal, Request, Rights, Span};
-use ftp_proto::value::facts::{Entry, Facts, Perm};
+use ftp_proto::value::facts::{Entry, Facts};
 use ftp_proto::value::path::VPath;
 
 use crate::data::send::{Listing, Origin};
@@ -30,7 +30,7 @@ pub(super) async fn ask(
     let answer = match request {
         Request::Facts(path) => {
             let facts = storage.facts(&path).await?;
-            Answer::Facts(Facts { perm: facts.perm.intersection(allowed(rights)), ..facts })
+            Answer::Facts(Facts { perm: facts.perm.intersection(rights.perm()), ..facts })
         }
         Request::Enter(path) => match storage.facts(&path).await?.is_dir() {
             true => Answer::Done,
@@ -64,8 +64,7 @@ fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
 
 async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(Answer, Ready), Refusal> {
     let source = storage.read(path, span.first).await?;
-    let wanted = span.last.map(|last| last.saturating_sub(span.first).saturating_add(1));
-    Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source, wanted))))
+    Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source, span.len()))))
 }
 
 /// Opens a directory for a listing; LIST and NLST of a file describe that file alone.
@@ -84,7 +83,7 @@ async fn open_list(
         (Err(Refusal::NotADirectory), Format::Unix) => (one(storage, path).await?, Format::Unix),
         (entries, format) => (entries?, format),
     };
-    let listing = Listing::new(entries, format, allowed(rights));
+    let listing = Listing::new(entries, format, rights.perm());
     Ok((Answer::Done, Ready::Download(Origin::Listing(listing))))
 }
 
@@ -118,25 +117,4 @@ async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refu
     }
     entries.truncate(STAT_ENTRIES_MAX);
     Ok(entries)
-}
-
-/// The letters of the perm fact that a user's rights leave.
-fn allowed(rights: Rights) -> Perm {
-    let letters = [
-        (Rights::APPEND, &b"a"[..]),
-        (Rights::WRITE, b"cw"),
-        (Rights::DELETE, b"dp"),
-        (Rights::ENTER, b"e"),
-        (Rights::RENAME, b"f"),
-        (Rights::LIST, b"l"),
-        (Rights::MAKE_DIR, b"m"),
-        (Rights::READ, b"r"),
-    ];
-    let allowed: Vec<u8> = letters
-        .iter()
-        .filter(|(right, _)| rights.has(*right))
-        .flat_map(|(_, letters)| *letters)
-        .copied()
-        .collect();
-    Perm::of(&allowed)
 }

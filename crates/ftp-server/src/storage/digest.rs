@@ -59,7 +59,7 @@ pub(crate) async fn digest(
     algorithm: Algorithm,
     span: Span,
 ) -> Result<(String, (u64, u64)), StorageError> {
-    let mut left = span.last.map_or(u64::MAX, |last| last - span.first + 1).min(source.len());
+    let mut left = span.len().unwrap_or(u64::MAX).min(source.len());
     let last = span.first + left.saturating_sub(1);
     let mut state = State::new(algorithm);
     let mut buffer = Vec::with_capacity(PIECE);
