@@ -2,13 +2,13 @@
 #![no_main]
 
 use ftp_proto::listing::{mlsx, names, unix};
-use ftp_proto::value::facts::{FactName, FactSet};
+use ftp_proto::value::facts::FactSet;
 use ftp_proto::value::time::TimeVal;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &[u8]| {
     let Some(entry) = mlsx::read_entry(line) else { return };
-    let all = FactName::ALL.into_iter().fold(FactSet::NONE, FactSet::with);
+    let all = FactSet::all();
     let mut out = Vec::new();
     mlsx::write_entry(&entry, all, &mut out);
     let again = mlsx::read_entry(&out).expect("what was written can be read");

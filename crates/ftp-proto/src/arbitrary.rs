@@ -99,7 +99,7 @@ arbitrary! {
     FactSet: u => {
         let bits: u16 = u.arbitrary()?;
         let chosen = FactName::ALL.into_iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1);
-        Ok(chosen.fold(FactSet::NONE, |set, (_, fact)| set.with(fact)))
+        Ok(chosen.map(|(_, fact)| FactSet::from(fact)).collect())
     };
     FactChange: u => Ok(if u.arbitrary()? { Self::Modify(u.arbitrary()?) } else { Self::UnixMode(u.int_in_range(0..=0o7777)?) });
     FactChanges: u => {

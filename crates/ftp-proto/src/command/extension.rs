@@ -49,7 +49,7 @@ pub enum Utf8 {
 /// `*(factname ";")`; unknown facts are left out (RFC 3659 §7.9).
 fn fact_list(list: &[u8]) -> Result<FactSet, Expected> {
     let expected = Expected::Syntax("MLST Type;Size;Modify;, each fact with its semicolon");
-    let mut set = FactSet::NONE;
+    let mut set = FactSet::empty();
     let mut left = trimmed(list);
     while !left.is_empty() {
         let end = memchr::memchr(b';', left).ok_or(expected)?;
@@ -60,7 +60,7 @@ fn fact_list(list: &[u8]) -> Result<FactSet, Expected> {
             return Err(expected);
         }
         if let Some(fact) = FactName::parse(name) {
-            set = set.with(fact);
+            set |= fact.into();
         }
         left = tail.strip_prefix(b";").unwrap_or_default();
     }
@@ -116,7 +116,7 @@ impl Encode for Opts {
     fn encode(&self, out: &mut Vec<u8>) {
         let text = match self {
             Self::Mlst(set) => {
-                let facts: String = set.iter().map(|fact| format!("{};", fact.as_str())).collect();
+                let facts: String = set.facts().map(|fact| format!("{};", fact.as_str())).collect();
                 if facts.is_empty() { "MLST".to_owned() } else { format!("MLST {facts}") }
             }
             Self::Utf8(Utf8::On) => "UTF8 ON".to_owned(),

@@ -13,7 +13,7 @@ use crate::value::time::TimeVal;
 /// Appends `entry` with the facts of `set`, without a line end: MLST puts it inside a reply.
 pub fn write_entry(entry: &Entry, set: FactSet, out: &mut Vec<u8>) {
     for fact in FactName::ALL {
-        if set.has(fact) {
+        if set.contains(fact.into()) {
             write_fact(&entry.facts, fact, out);
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn all() -> FactSet {
-        FactName::ALL.into_iter().fold(FactSet::NONE, FactSet::with)
+        FactSet::all()
     }
 
     fn entry(kind: Kind) -> Entry {
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn facts_can_be_switched_off_and_unknown_ones_are_passed_over() {
         let mut out = Vec::new();
-        write_entry(&entry(Kind::File), FactSet::NONE, &mut out);
+        write_entry(&entry(Kind::File), FactSet::empty(), &mut out);
         assert_eq!(out, b"  a;b=c ");
         let read = read_entry(b"type=file;frogs=2;size=x; n").unwrap();
         assert_eq!((read.facts.kind, read.facts.size), (Kind::File, 0));

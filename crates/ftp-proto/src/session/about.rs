@@ -90,18 +90,18 @@ impl Session {
         if !core.policy.hosts.is_empty() {
             lines.push(Text::from("HOST"));
         }
-        if abilities.has(Abilities::RESTART_READ) {
+        if abilities.contains(Abilities::RESTART_READ) {
             lines.push(Text::from("REST STREAM"));
         }
-        if abilities.has(Abilities::TIMES) {
-            lines.push(Text::from(if abilities.has(Abilities::MODES) {
+        if abilities.contains(Abilities::TIMES) {
+            lines.push(Text::from(if abilities.contains(Abilities::MODES) {
                 "MFF Modify;UNIX.mode;"
             } else {
                 "MFF Modify;"
             }));
         }
         let star = |chosen: bool| if chosen { "*" } else { "" };
-        let fact = |fact: FactName| format!("{}{};", fact.as_str(), star(facts.has(fact)));
+        let fact = |fact: FactName| format!("{}{};", fact.as_str(), star(facts.contains(fact.into())));
         lines.push(Text::from(format!("MLST {}", FactName::ALL.map(fact).concat())));
         let name = |algorithm: Algorithm| format!("{}{};", algorithm.as_str(), star(algorithm == digest));
         lines.push(Text::from(format!("HASH {}", Algorithm::ALL.map(name).concat())));
@@ -135,9 +135,9 @@ impl Core {
         match row.verb {
             Verb::Pbsz | Verb::Prot => self.policy.tls == Switch::On,
             Verb::Eprt => self.policy.active == Switch::On,
-            Verb::Mfmt => abilities.has(Abilities::TIMES),
-            Verb::Rang => abilities.has(Abilities::RESTART_READ),
-            Verb::Avbl => abilities.has(Abilities::SPACE),
+            Verb::Mfmt => abilities.contains(Abilities::TIMES),
+            Verb::Rang => abilities.contains(Abilities::RESTART_READ),
+            Verb::Avbl => abilities.contains(Abilities::SPACE),
             _ => true,
         }
     }

@@ -52,7 +52,7 @@ impl LoggedIn {
 
     /// Whether the user has `right`; else the refusal is said.
     pub(super) fn may(&mut self, core: &mut Core, verb: Verb, path: &VPath, right: Rights) -> bool {
-        let has = self.rights.has(right);
+        let has = self.rights.contains(right);
         if !has {
             core.push(Action::Reply(Refusal::Denied.reply(verb, path)));
         }
@@ -131,9 +131,9 @@ impl LoggedIn {
 
     /// `MFF`, and what the other commands that set facts become.
     pub(super) fn change_facts(&mut self, core: &mut Core, verb: Verb, argument: FactChanges) {
-        let right = argument.changes.iter().fold(Rights::NONE, |rights, change| match change {
-            FactChange::Modify(_) => rights.and(Rights::TIMES),
-            FactChange::UnixMode(_) => rights.and(Rights::MODES),
+        let right = argument.changes.iter().fold(Rights::empty(), |rights, change| match change {
+            FactChange::Modify(_) => rights | Rights::TIMES,
+            FactChange::UnixMode(_) => rights | Rights::MODES,
         });
         if argument.changes.iter().any(|change| matches!(change, FactChange::UnixMode(mode) if *mode > 0o777))
         {

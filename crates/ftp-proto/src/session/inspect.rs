@@ -63,7 +63,7 @@ impl LoggedIn {
 
     /// `AVBL`
     pub(super) fn avbl(&mut self, core: &mut Core, argument: Option<&PathArg>) {
-        if !self.abilities.has(Abilities::SPACE) {
+        if !self.abilities.contains(Abilities::SPACE) {
             return core.reply(Code::NOT_IMPLEMENTED, "This store does not know its free space.");
         }
         if let Some(path) = self.resolve_or_here(core, Verb::Avbl, argument, Rights::LIST) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bitflags::bitflags;
+
 use crate::value::facts::Perm;
 use crate::value::text::Text;
 
@@ -94,96 +96,73 @@ impl Default for Policy {
     }
 }
 
-/// A set of flags with named members and an alphabet.
-macro_rules! flags {
-    ($(#[$doc:meta])* $type:ident: $($(#[$flag_doc:meta])* $flag:ident = $bit:literal),+ $(,)?) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub struct $type(u16);
-
-        impl $type {
-            $($(#[$flag_doc])* pub const $flag: $type = $type(1 << $bit);)+
-            /// None of them.
-            pub const NONE: $type = $type(0);
-            /// All of them.
-            pub const ALL: $type = $type(0 $(| 1 << $bit)+);
-
-            /// Those of both.
-            #[must_use]
-            pub const fn and(self, other: Self) -> Self {
-                Self(self.0 | other.0)
-            }
-
-            /// These without those of `other`.
-            #[must_use]
-            pub const fn without(self, other: Self) -> Self {
-                Self(self.0 & !other.0)
-            }
-
-            /// Whether all of `other` are among these.
-            #[must_use]
-            pub const fn has(self, other: Self) -> bool {
-                self.0 & other.0 == other.0
-            }
-        }
-    };
-}
-
-flags! {
+bitflags! {
     /// What a storage can do; FEAT promises no more.
-    Abilities:
-    /// REST in front of RETR, and RANG.
-    RESTART_READ = 0,
-    /// REST in front of STOR, and APPE.
-    RESTART_WRITE = 1,
-    /// MFMT and SITE UTIME.
-    TIMES = 2,
-    /// SITE CHMOD.
-    MODES = 3,
-    /// AVBL.
-    SPACE = 4,
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct Abilities: u16 {
+        /// REST in front of RETR, and RANG.
+        const RESTART_READ = 1 << 0;
+        /// REST in front of STOR, and APPE.
+        const RESTART_WRITE = 1 << 1;
+        /// MFMT and SITE UTIME.
+        const TIMES = 1 << 2;
+        /// SITE CHMOD.
+        const MODES = 1 << 3;
+        /// AVBL.
+        const SPACE = 1 << 4;
+    }
 }
 
-flags! {
+impl Abilities {
+    /// All of them, as of this version.
+    pub const ALL: Abilities = Abilities::all();
+}
+
+bitflags! {
     /// What a user may do, written as the letters `elradfmwMT`.
-    Rights:
-    /// `e`: change the working directory.
-    ENTER = 0,
-    /// `l`: list, and read facts.
-    LIST = 1,
-    /// `r`: read files.
-    READ = 2,
-    /// `a`: append to files, and resume.
-    APPEND = 3,
-    /// `d`: delete files and directories.
-    DELETE = 4,
-    /// `f`: rename.
-    RENAME = 5,
-    /// `m`: make directories.
-    MAKE_DIR = 6,
-    /// `w`: store files.
-    WRITE = 7,
-    /// `M`: change permission bits.
-    MODES = 8,
-    /// `T`: change times.
-    TIMES = 9,
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct Rights: u16 {
+        /// `e`: change the working directory.
+        const ENTER = 1 << 0;
+        /// `l`: list, and read facts.
+        const LIST = 1 << 1;
+        /// `r`: read files.
+        const READ = 1 << 2;
+        /// `a`: append to files, and resume.
+        const APPEND = 1 << 3;
+        /// `d`: delete files and directories.
+        const DELETE = 1 << 4;
+        /// `f`: rename.
+        const RENAME = 1 << 5;
+        /// `m`: make directories.
+        const MAKE_DIR = 1 << 6;
+        /// `w`: store files.
+        const WRITE = 1 << 7;
+        /// `M`: change permission bits.
+        const MODES = 1 << 8;
+        /// `T`: change times.
+        const TIMES = 1 << 9;
+    }
 }
 
 /// The letters of [`Rights`], in the order of their bits.
 const LETTERS: &str = "elradfmwMT";
 
 impl Rights {
+    /// All of them, as of this version.
+    pub const ALL: Rights = Rights::all();
     /// Enter, list and read: `elr`.
-    pub const READ_ONLY: Rights = Rights::ENTER.and(Rights::LIST).and(Rights::READ);
+    pub const READ_ONLY: Rights = Rights::ENTER.union(Rights::LIST).union(Rights::READ);
 
     /// The rights of `letters`.
     ///
     /// # Errors
     /// The first letter that is no right.
     pub fn parse(letters: &str) -> Result<Self, char> {
-        letters.chars().try_fold(Self::NONE, |rights, letter| {
-            LETTERS.find(letter).map(|bit| rights.and(Self(1 << bit))).ok_or(letter)
-        })
+        letters
+            .chars()
+            .map(|letter| LETTERS.find(letter).map(|bit| Self::from_bits_truncate(1 << bit)).ok_or(letter))
+            .collect()
     }
 
     /// The letters.
@@ -192,7 +171,7 @@ impl Rights {
         LETTERS
             .chars()
             .enumerate()
-            .filter(|(bit, _)| self.0 >> bit & 1 == 1)
+            .filter(|(bit, _)| self.bits() >> bit & 1 == 1)
             .map(|(_, letter)| letter)
             .collect()
     }
@@ -200,18 +179,17 @@ impl Rights {
     /// What these rights leave of the perm fact of an entry (RFC 3659 §7.5.5).
     #[must_use]
     pub fn perm(self) -> Perm {
-        let letters: [(Rights, &[u8]); 8] = [
-            (Rights::APPEND, b"a"),
-            (Rights::WRITE, b"cw"),
-            (Rights::DELETE, b"dp"),
-            (Rights::ENTER, b"e"),
-            (Rights::RENAME, b"f"),
-            (Rights::LIST, b"l"),
-            (Rights::MAKE_DIR, b"m"),
-            (Rights::READ, b"r"),
+        let map = [
+            (Rights::APPEND, Perm::APPEND),
+            (Rights::WRITE, Perm::CREATE | Perm::WRITE),
+            (Rights::DELETE, Perm::DELETE | Perm::PURGE),
+            (Rights::ENTER, Perm::ENTER),
+            (Rights::RENAME, Perm::RENAME),
+            (Rights::LIST, Perm::LIST),
+            (Rights::MAKE_DIR, Perm::MAKE_DIR),
+            (Rights::READ, Perm::READ),
         ];
-        let left = letters.iter().filter(|(right, _)| self.has(*right)).flat_map(|(_, letters)| *letters);
-        Perm::of(&left.copied().collect::<Vec<u8>>())
+        map.iter().filter(|(right, _)| self.contains(*right)).map(|(_, perm)| *perm).collect()
     }
 }
 
@@ -224,7 +202,7 @@ mod tests {
         assert_eq!(Rights::parse("elradfmwMT"), Ok(Rights::ALL));
         assert_eq!(Rights::parse("elr").map(Rights::letters), Ok("elr".to_owned()));
         assert_eq!(Rights::parse("elx"), Err('x'));
-        assert!(!Rights::READ_ONLY.has(Rights::WRITE));
+        assert!(!Rights::READ_ONLY.contains(Rights::WRITE));
     }
 
     #[test]

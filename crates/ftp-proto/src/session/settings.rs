@@ -65,7 +65,7 @@ impl LoggedIn {
                 );
             }
         };
-        if !self.abilities.has(Abilities::RESTART_READ) {
+        if !self.abilities.contains(Abilities::RESTART_READ) {
             return core.reply(Code::NOT_IMPLEMENTED, "This store cannot restart transfers.");
         }
         self.settings.restart = if offset == 0 { Restart::No } else { Restart::From(offset) };
@@ -75,7 +75,7 @@ impl LoggedIn {
     /// `RANG` (draft-bryan-ftp-range §3): `1 0` resets.
     pub(super) fn rang(&mut self, core: &mut Core, ByteRange { first, last }: ByteRange) {
         self.settings.restart = Restart::No;
-        if !self.abilities.has(Abilities::RESTART_READ) {
+        if !self.abilities.contains(Abilities::RESTART_READ) {
             return core.reply(Code::NOT_IMPLEMENTED, "This store cannot transfer ranges.");
         }
         if self.settings.coding.representation == Representation::Ascii
@@ -107,7 +107,7 @@ impl LoggedIn {
 
     fn set_facts(&mut self, core: &mut Core, set: FactSet) {
         self.settings.facts = set;
-        let list: String = set.iter().map(|fact| format!("{};", fact.as_str())).collect();
+        let list: String = set.facts().map(|fact| format!("{};", fact.as_str())).collect();
         let text = if list.is_empty() { "MLST OPTS".to_owned() } else { format!("MLST OPTS {list}") };
         core.say(Code::OK, text);
     }

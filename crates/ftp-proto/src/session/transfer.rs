@@ -61,7 +61,7 @@ impl LoggedIn {
         let right = match (verb, restart) {
             (Verb::Appe, Restart::No) => Rights::APPEND,
             // Behind REST or RANG it changes octets that are there.
-            (Verb::Appe, _) => Rights::APPEND.and(Rights::WRITE),
+            (Verb::Appe, _) => Rights::APPEND | Rights::WRITE,
             _ => Rights::WRITE,
         };
         let Some(path) = self.resolve_or_here(core, verb, argument, right) else {
@@ -74,7 +74,7 @@ impl LoggedIn {
             (_, Restart::No) => (Create::Replace, None),
         };
         if how != Create::Replace && how != Create::Unique {
-            if !self.abilities.has(Abilities::RESTART_WRITE) {
+            if !self.abilities.contains(Abilities::RESTART_WRITE) {
                 let text = "This store cannot change a file in place; send STOR without REST.";
                 return self.refuse_transfer(core, Reply::new(Code::NOT_IMPLEMENTED, text));
             }

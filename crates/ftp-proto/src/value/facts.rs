@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bitflags::bitflags;
+
 use crate::grammar::Encode;
 use crate::value::time::TimeVal;
 
@@ -20,13 +22,36 @@ pub enum Kind {
     Other,
 }
 
-/// What the user who asks may do with an entry (RFC 3659 §7.5.5).
-///
-/// A set of the letters `acdeflmprw`; only those that fit the kind of entry are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Perm(u16);
+bitflags! {
+    /// What the user who asks may do with an entry (RFC 3659 §7.5.5).
+    ///
+    /// A set of the letters `acdeflmprw`; only those that fit the kind of entry are sent.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Perm: u16 {
+        /// `a`: APPE to the file.
+        const APPEND = 1 << 0;
+        /// `c`: make files in the directory.
+        const CREATE = 1 << 1;
+        /// `d`: DELE or RMD it.
+        const DELETE = 1 << 2;
+        /// `e`: CWD into the directory.
+        const ENTER = 1 << 3;
+        /// `f`: RNFR.
+        const RENAME = 1 << 4;
+        /// `l`: list the directory.
+        const LIST = 1 << 5;
+        /// `m`: MKD in the directory.
+        const MAKE_DIR = 1 << 6;
+        /// `p`: remove what is in the directory.
+        const PURGE = 1 << 7;
+        /// `r`: RETR the file.
+        const READ = 1 << 8;
+        /// `w`: STOR to the file.
+        const WRITE = 1 << 9;
+    }
+}
 
-/// The letters of the perm fact in the order in which they are sent.
+/// The letters of [`Perm`] in the order of its bits, in which they are sent.
 const LETTERS: &[u8; 10] = b"acdeflmprw";
 
 impl Perm {
@@ -35,13 +60,7 @@ impl Perm {
     pub fn of(letters: &[u8]) -> Self {
         let bit =
             |letter: &u8| LETTERS.iter().position(|known| known == letter).map_or(0, |index| 1 << index);
-        Self(letters.iter().map(bit).fold(0, |set, bit| set | bit))
-    }
-
-    /// The letters that are in both sets.
-    #[must_use]
-    pub fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        letters.iter().map(bit).map(Self::from_bits_truncate).collect()
     }
 
     /// The letters, in alphabetical order.
@@ -49,7 +68,7 @@ impl Perm {
         LETTERS
             .iter()
             .enumerate()
-            .filter(move |(index, _)| self.0 >> index & 1 == 1)
+            .filter(move |(index, _)| self.bits() >> index & 1 == 1)
             .map(|(_, letter)| *letter)
     }
 }
@@ -102,9 +121,30 @@ impl Facts {
     }
 }
 
-/// The facts that a client can switch on and off with `OPTS MLST` (RFC 3659 §7.9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FactSet(u16);
+bitflags! {
+    /// The facts that a client can switch on and off with `OPTS MLST` (RFC 3659 §7.9).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct FactSet: u16 {
+        /// [`FactName::Type`]
+        const TYPE = 1 << FactName::Type as u16;
+        /// [`FactName::Size`]
+        const SIZE = 1 << FactName::Size as u16;
+        /// [`FactName::Modify`]
+        const MODIFY = 1 << FactName::Modify as u16;
+        /// [`FactName::Create`]
+        const CREATE = 1 << FactName::Create as u16;
+        /// [`FactName::Perm`]
+        const PERM = 1 << FactName::Perm as u16;
+        /// [`FactName::Unique`]
+        const UNIQUE = 1 << FactName::Unique as u16;
+        /// [`FactName::UnixMode`]
+        const UNIX_MODE = 1 << FactName::UnixMode as u16;
+        /// [`FactName::UnixOwner`]
+        const UNIX_OWNER = 1 << FactName::UnixOwner as u16;
+        /// [`FactName::UnixGroup`]
+        const UNIX_GROUP = 1 << FactName::UnixGroup as u16;
+    }
+}
 
 /// One fact that can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,32 +206,20 @@ impl FactName {
     }
 }
 
+impl From<FactName> for FactSet {
+    fn from(fact: FactName) -> Self {
+        Self::from_bits_truncate(1 << fact as u16)
+    }
+}
+
 impl FactSet {
-    /// No fact at all.
-    pub const NONE: FactSet = FactSet(0);
     /// What is sent before any `OPTS MLST`.
-    pub const DEFAULT: FactSet = FactSet::NONE
-        .with(FactName::Type)
-        .with(FactName::Size)
-        .with(FactName::Modify)
-        .with(FactName::Perm)
-        .with(FactName::Unique);
-
-    /// This set and `fact`.
-    #[must_use]
-    pub const fn with(self, fact: FactName) -> Self {
-        Self(self.0 | 1 << fact as u16)
-    }
-
-    /// Whether `fact` is in the set.
-    #[must_use]
-    pub const fn has(self, fact: FactName) -> bool {
-        self.0 >> fact as u16 & 1 == 1
-    }
+    pub const DEFAULT: FactSet =
+        FactSet::TYPE.union(FactSet::SIZE).union(FactSet::MODIFY).union(FactSet::PERM).union(FactSet::UNIQUE);
 
     /// The facts of the set in order.
-    pub fn iter(self) -> impl Iterator<Item = FactName> {
-        FactName::ALL.into_iter().filter(move |fact| self.has(*fact))
+    pub fn facts(self) -> impl Iterator<Item = FactName> {
+        FactName::ALL.into_iter().filter(move |fact| self.contains((*fact).into()))
     }
 }
 
@@ -249,7 +277,8 @@ mod tests {
             assert_eq!(FactName::parse(fact.as_str().to_ascii_uppercase().as_bytes()), Some(fact));
         }
         assert_eq!(FactName::parse(b"frogs"), None);
-        assert!(FactSet::DEFAULT.has(FactName::Unique) && !FactSet::DEFAULT.has(FactName::Create));
-        assert_eq!(FactSet::NONE.iter().count(), 0);
+        assert!(FactSet::DEFAULT.contains(FactSet::UNIQUE) && !FactSet::DEFAULT.contains(FactSet::CREATE));
+        assert_eq!(FactSet::empty().facts().count(), 0);
+        assert_eq!(FactName::ALL.into_iter().map(FactSet::from).collect::<FactSet>(), FactSet::all());
     }
 }

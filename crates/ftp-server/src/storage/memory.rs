@@ -233,7 +233,7 @@ impl Storage for MemoryStorage {
     }
 
     fn can(&self) -> Abilities {
-        Abilities::ALL.without(Abilities::SPACE)
+        Abilities::ALL - Abilities::SPACE
     }
 }
 
