@@ -2,28 +2,36 @@
 //!
 //! A storage is reached only through the [`Account`](crate::auth::Account) that a login yields, so no method takes
 //! a user. Errors are [`StorageError`]: they say what is wrong and know no reply codes. The trait asks for nothing
-//! that an object store could not do: listings come in pages, reads start anywhere, writes are staged and then
-//! committed or dropped; changing a file in place is an ability that a storage may lack ([`Storage::can`]).
+//! that an object store could not do: listings come in pages, reads have a start and an end, writes are staged and then
+//! committed or dropped; changing a file in place is an ability that a storage may lack ([`Storage::can`]). What a broken
+//! upload leaves is a matter of the storage: one that keeps octets for their owner is made with a key of that owner, and
+//! says what it has by [`Storage::kept`].
 //!
-//! [`LocalStorage`] serves a folder, confined beneath its root. [`MemoryStorage`] is for tests and embedding.
+//! [`LocalStorage`] serves a folder, confined beneath its root. [`MemoryStorage`] is for tests and embedding. For storages of
+//! your own: everything that one needs is exported here, adapters turn a list, a body, a whole upload or its parts into what
+//! the trait asks for ([`listing`], [`content`], [`whole`], [`parts`]), and [`contract`] tells whether it keeps its word.
 
 use std::fs::File;
 use std::io::PipeReader;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use ftp_proto::command::extension::FactChange;
-use ftp_proto::value::facts::{Entry, Facts};
-use ftp_proto::value::path::VPath;
+pub use async_trait::async_trait;
+pub use ftp_proto::command::extension::FactChange;
+pub use ftp_proto::session::{Abilities, Algorithm, Create, Left, Refusal as StorageError, Span};
+pub use ftp_proto::value::facts::{Entry, Facts, Kind, Perm};
+pub use ftp_proto::value::path::VPath;
+pub use ftp_proto::value::time::TimeVal;
 
-pub use ftp_proto::session::{Abilities, Create, Left, Refusal as StorageError};
-
+mod adapters;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub(crate) mod digest;
 mod local;
 mod memory;
 
+pub use adapters::{PutParts, PutWhole, content, listing, parts, whole};
 pub use local::{Durability, KeepPartial, LocalOptions, LocalStorage};
-pub use memory::{MemoryStorage, content, listing};
+pub use memory::MemoryStorage;
 
 /// A tree of files and directories.
 ///
@@ -36,19 +44,43 @@ pub trait Storage: Send + Sync {
     /// The entries of a directory, in pages.
     async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError>;
 
-    /// Opens a file for reading from octet `from` on.
+    /// Opens a part of a file for reading; the part ends with the file, if that is shorter.
     ///
     /// # Errors
-    /// [`StorageError::BeyondEnd`] if the file is shorter than that, and the usual ones.
-    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError>;
+    /// [`StorageError::BeyondEnd`] if the file ends before the part begins, and the usual ones.
+    async fn read(&self, file: &VPath, part: Span) -> Result<Box<dyn Source>, StorageError>;
 
     /// Begins a write, or refuses it. It is asked before a data connection stands, and there may never be one: nothing
     /// changes before the first octet (in place) or before [`Sink::commit`] (replace).
     ///
-    /// Yields also the path that is written: another one than `file` for [`Create::Unique`], where `file` is the
-    /// directory.
-    async fn write(&self, _file: &VPath, _how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
+    /// Where this owner's octets of a broken upload are kept under that name, and nothing else has it, [`Create::At`] and
+    /// [`Create::Append`] go on with them, and the whole is published.
+    ///
+    /// # Errors
+    /// [`StorageError::BeyondEnd`] for [`Create::At`] beyond what is there, and the usual ones.
+    async fn write(&self, _file: &VPath, _how: Create) -> Result<Writing, StorageError> {
         Err(StorageError::Denied)
+    }
+
+    /// The digest of a part of a file, if the storage knows it or can make it where the file is; `None` if the server has to
+    /// read the file for it.
+    async fn digest(
+        &self,
+        _file: &VPath,
+        _by: Algorithm,
+        _part: Span,
+    ) -> Result<Option<Digest>, StorageError> {
+        Ok(None)
+    }
+
+    /// Octets of a broken upload to `file` that are kept for this owner, from which a write may go on.
+    async fn kept(&self, _file: &VPath) -> Result<Option<u64>, StorageError> {
+        Ok(None)
+    }
+
+    /// Copies a file in one step; one that is in the way is replaced, a directory is not.
+    async fn copy(&self, _from: &VPath, _to: &VPath) -> Result<Stored, NotStored> {
+        Err(StorageError::Unsupported.into())
     }
 
     /// Makes a directory.
@@ -93,17 +125,99 @@ fn unique(dir: &VPath) -> Result<VPath, StorageError> {
     dir.child(name.as_bytes()).map_err(StorageError::Name)
 }
 
+/// A write that has begun.
+#[non_exhaustive]
+pub struct Writing {
+    /// The file: another one than was asked for with [`Create::Unique`], where that was the directory.
+    pub path: VPath,
+    /// What takes its octets.
+    pub sink: Box<dyn Sink>,
+}
+
+impl Writing {
+    /// A write to `path` by `sink`.
+    #[must_use]
+    pub fn new(path: VPath, sink: Box<dyn Sink>) -> Self {
+        Self { path, sink }
+    }
+}
+
+impl std::fmt::Debug for Writing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Writing").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A file that was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stored {
+    /// Its octets, all of them.
+    pub size: u64,
+    /// Octets of the version that had the name before, if there was one.
+    pub replaced: Option<u64>,
+    /// What the storage calls this version, where it has a name for it (ETag).
+    pub tag: Option<String>,
+}
+
+impl Stored {
+    /// A new file of `size` octets.
+    #[must_use]
+    pub fn new(size: u64) -> Self {
+        Self { size, replaced: None, tag: None }
+    }
+
+    /// In place of one of so many octets, if there was one.
+    #[must_use]
+    pub fn in_place_of(mut self, old: Option<u64>) -> Self {
+        self.replaced = old;
+        self
+    }
+
+    /// Under that name of this version.
+    #[must_use]
+    pub fn tagged(mut self, tag: impl Into<String>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+}
+
+/// A file that was not stored, or not for certain, and what is there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotStored {
+    /// Why.
+    pub why: StorageError,
+    /// What there is.
+    pub left: Left,
+}
+
+impl From<StorageError> for NotStored {
+    /// Everything is as it was.
+    fn from(why: StorageError) -> Self {
+        Self { why, left: Left::Nothing }
+    }
+}
+
+/// A digest of a part of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// In lower-case hexadecimal.
+    pub hex: String,
+    /// The octets that it covers, first and last; 0 and 0 for an empty file.
+    pub range: (u64, u64),
+}
+
 /// The entries of a directory.
 #[async_trait]
 pub trait Entries: Send {
-    /// The next entries, in no order; an empty page is the end.
-    async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError>;
+    /// The next entries, in no order; `None` is the end. A page may be empty, where all of its names are hidden.
+    async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, StorageError>;
 }
 
-/// A file that is open for reading.
+/// A part of a file that is open for reading.
 #[async_trait]
 pub trait Source: Send {
-    /// Octets from where it was opened to its end.
+    /// Octets of the part.
     fn len(&self) -> u64;
 
     /// Whether there are none.
@@ -116,10 +230,33 @@ pub trait Source: Send {
     /// The buffer goes in and out by value so that another thread can fill it without a copy.
     async fn read(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, StorageError>;
 
-    /// The file itself and the offset of its next octet, if the kernel may send it.
-    fn file(&self) -> Option<(Arc<File>, u64)> {
+    /// What this system's kernel may send by itself. For storages of this crate.
+    #[doc(hidden)]
+    fn native(&self) -> Option<Native> {
         None
     }
+}
+
+/// A file of the host, and where in it the next octet of a [`Source`] stands.
+#[doc(hidden)]
+#[derive(Debug, Clone)]
+pub struct Native {
+    pub(crate) file: Arc<File>,
+    pub(crate) offset: u64,
+}
+
+/// Something that takes octets from a pipe, which spares a copy on their way into a file. For storages of this crate.
+#[doc(hidden)]
+#[async_trait]
+pub trait Splice: Send + sealed::Sealed {
+    /// Takes exactly `octets`, all of which are in `pipe` already, before it yields; reading more would wait for ever.
+    async fn take(&mut self, pipe: Arc<PipeReader>, octets: usize) -> Result<(), StorageError>;
+}
+
+pub(crate) mod sealed {
+    //! Keeps traits whose promises only this crate can make.
+
+    pub trait Sealed {}
 }
 
 /// A write under way. Dropping it is a broken upload: nothing of it stays visible.
@@ -128,20 +265,29 @@ pub trait Sink: Send {
     /// Takes the next octets; gives the buffer back, empty, for reuse.
     async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError>;
 
-    /// Whether octets may come through a pipe, which spares a copy on their way into a file.
-    fn takes_pipes(&self) -> bool {
-        false
+    /// How many octets it likes to get at once, as a store does that has parts of a certain size; `None` if that is all the
+    /// same. It may get fewer and, at most 16 MiB, more.
+    fn piece(&self) -> Option<usize> {
+        None
     }
 
-    /// Takes exactly `octets`, all of which are in `pipe` already, before it yields; reading more would wait for ever. Asked
-    /// only of those that [take pipes](Sink::takes_pipes).
-    async fn take(&mut self, _pipe: Arc<PipeReader>, _octets: usize) -> Result<(), StorageError> {
-        Err(StorageError::Unsupported)
+    /// What came so far, before it has its name, for whoever decides whether it gets it; `None` if it cannot be looked at.
+    async fn staged(&mut self) -> Result<Option<Box<dyn Source>>, StorageError> {
+        Ok(None)
     }
 
     /// Takes the last octets, which may be none, and makes everything durable and visible under its name.
-    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError>;
+    ///
+    /// # Errors
+    /// [`NotStored`]: why not, and what is there instead.
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored>;
 
     /// Ends a broken upload: keeps what may be kept, removes the rest, and says which.
     async fn abandon(self: Box<Self>) -> Left;
+
+    /// What octets can be put into without a copy. For storages of this crate.
+    #[doc(hidden)]
+    fn native(&mut self) -> Option<&mut dyn Splice> {
+        None
+    }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ftp_server::proto::command::extension::FactChange;
-use ftp_server::proto::value::facts::Facts;
-use ftp_server::proto::value::path::VPath;
-use ftp_server::storage::{Abilities, Create, Entries, Left, Sink, Source, Storage, StorageError};
+use ftp_server::storage::{
+    Abilities, Create, Entries, FactChange, Facts, Left, NotStored, Sink, Source, Span, Storage,
+    StorageError, Stored, VPath, Writing, content,
+};
 
 use crate::peer::fault::Fault;
 
@@ -58,22 +58,24 @@ impl Storage for Spoilt {
         self.good.list(dir).await
     }
 
-    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
-        match (self.good.read(file, from).await, self.wrong) {
+    async fn read(&self, file: &VPath, part: Span) -> Result<Box<dyn Source>, StorageError> {
+        match (self.good.read(file, part).await, self.wrong) {
             (Err(StorageError::Denied | StorageError::Outside), Wrong::ReadsAnything) => {
-                ftp_server::storage::content("what nobody should see", 0)
+                content(b"what nobody should see".to_vec(), Span::default())
             }
             (Ok(source), Wrong::Fails) => Ok(Box::new(Failing { source, good: GOOD_OCTETS })),
             (source, _) => source,
         }
     }
 
-    async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
+    async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         if self.wrong == Wrong::EmptiesFirst && how == Create::Replace {
-            self.good.write(file, how).await?.1.commit(Vec::new()).await?;
+            let emptied = self.good.write(file, how).await?.sink.commit(Vec::new()).await;
+            emptied.map_err(|failed| failed.why)?;
         }
-        let (path, sink) = self.good.write(file, how).await?;
-        Ok((path, Box::new(SpoiltSink { sink, good: GOOD_OCTETS, wrong: self.wrong })))
+        let writing = self.good.write(file, how).await?;
+        let sink = SpoiltSink { sink: writing.sink, good: GOOD_OCTETS, wrong: self.wrong };
+        Ok(Writing::new(writing.path, Box::new(sink)))
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
@@ -146,7 +148,7 @@ impl Sink for SpoiltSink {
         self.sink.write(data).await
     }
 
-    async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
+    async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
         self.take(&last)?;
         self.sink.commit(last).await
     }

@@ -131,6 +131,12 @@ pub enum Refusal {
     /// Someone else is at it.
     #[error("busy, try again later")]
     Busy,
+    /// The store cannot be reached now.
+    #[error("the store cannot be reached now, try again later")]
+    Unavailable,
+    /// The store is asked for too much at once.
+    #[error("too much is asked of the store at once, try again later")]
+    TooMany,
     /// The store is full.
     #[error("no space left on the server")]
     NoSpace,
@@ -246,4 +252,6 @@ pub enum Left {
     Partial(u64),
     /// An existing file was changed in place, as REST, APPE or RANG asked; this is its size.
     Extended(u64),
+    /// All of it stands under its name, so many octets; what failed was behind that, and a crash may still take it away.
+    Whole(u64),
 }

@@ -24,7 +24,7 @@ impl Refusal {
             | Self::Denied
             | Self::Outside
             | Self::Name(_) => name_code(verb),
-            Self::Busy => Code::FILE_BUSY,
+            Self::Busy | Self::Unavailable | Self::TooMany => Code::FILE_BUSY,
             Self::NoSpace => Code::NO_SPACE,
             Self::OverQuota => Code::OVER_QUOTA,
             Self::BeyondEnd => Code::BAD_RESTART,
@@ -58,6 +58,9 @@ fn left(left: Left, verb: Verb) -> String {
             format!("The first {octets} octets are kept as a new file; resume with REST and STOR, or APPE.")
         }
         Left::Extended(octets) => format!("The file now has {octets} octets; resume from there."),
+        Left::Whole(octets) => format!(
+            "All {octets} octets stand under their name, but a crash of the server may still lose them: send them again to be sure."
+        ),
     }
 }
 

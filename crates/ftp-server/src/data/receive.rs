@@ -11,13 +11,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::data::roam::{OverTcp, moved};
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
-use crate::storage::Sink;
+use crate::storage::{NotStored, Sink};
 
 mod pipe;
 mod terms;
 
 use pipe::Piped;
 use terms::{FIRST, GATHER, Terms, Then, grow};
+
+/// Octets that a storage gets at once at most, however many it likes.
+const PIECE_MAX: usize = 16 << 20;
 
 /// Receives everything, at most `room` octets, into `sink` and commits it; on any fault abandons it and says what is
 /// left.
@@ -45,8 +48,8 @@ pub(crate) async fn receive(
     stop.pace.let_session_look().await;
     let fault = match pumped {
         Ok(last) if !stop.is_set() => match sink.commit(last).await {
-            Ok(()) => return (count, Ok(())),
-            Err(error) => return (count, Err((Fault::Storage(error), Left::Nothing))),
+            Ok(_stored) => return (count, Ok(())),
+            Err(NotStored { why, left }) => return (count, Err((Fault::Storage(why), left))),
         },
         Ok(_) => Fault::Aborted,
         Err(fault) => fault,
@@ -68,6 +71,7 @@ async fn pump<S: AsyncRead + OverTcp + Unpin>(
         decode_all(stream, sink, terms, stop, count).await?;
         return is_whole(terms.plan, count).map(|()| Vec::new());
     }
+    let largest = largest(&**sink);
     let mut spare = Vec::new();
     let (mut piece, mut then) = fill(stream, Vec::with_capacity(FIRST), stop).await;
     loop {
@@ -84,10 +88,10 @@ async fn pump<S: AsyncRead + OverTcp + Unpin>(
             }
             Then::More => {
                 stop.pace.pause(stream, moved(count)).await;
-                let room = room_after(&piece);
+                let room = room_after(&piece, largest);
                 // It has filled a second buffer: a pipe is worth its price.
                 if room > 4 * FIRST
-                    && sink.takes_pipes()
+                    && sink.native().is_some()
                     && let Some(piped) = stream.clear().and_then(Piped::open)
                 {
                     sink.write(piece).await.map_err(Fault::Storage)?;
@@ -120,12 +124,13 @@ async fn decode_all<S: AsyncRead + OverTcp + Unpin>(
     stop: &mut Stop,
     count: &mut Count,
 ) -> Result<(), Fault> {
+    let largest = largest(&**sink);
     let mut decoder = Decoder::new(terms.plan.coding);
     let mut piece = Vec::with_capacity(FIRST);
     let mut then = Then::More;
     while matches!(then, Then::More) && !decoder.is_ended() {
         stop.pace.pause(stream, moved(count)).await;
-        let room = room_after(&piece);
+        let room = room_after(&piece, largest);
         piece.clear();
         (piece, then) = fill(stream, roomy(piece, room), stop).await;
         count.wire += piece.len() as u64;
@@ -162,8 +167,13 @@ async fn at_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 /// Octets that the next buffer has room for: four times as many if this one was filled. An upload that comes slowly holds
 /// little; for one that fills every buffer, the largest cost a fifth less processor time than a quarter of them.
-fn room_after(piece: &Vec<u8>) -> usize {
-    if piece.len() < piece.capacity() { piece.capacity() } else { (4 * piece.capacity()).min(BUFFER) }
+fn room_after(piece: &Vec<u8>, largest: usize) -> usize {
+    if piece.len() < piece.capacity() { piece.capacity() } else { (4 * piece.capacity()).min(largest) }
+}
+
+/// Octets of the largest buffer: what the storage likes to get at once, within bounds.
+fn largest(sink: &dyn Sink) -> usize {
+    sink.piece().map_or(BUFFER, |piece| piece.clamp(FIRST, PIECE_MAX))
 }
 
 /// An empty buffer with so much room.

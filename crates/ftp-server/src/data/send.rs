@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::data::roam::{OverTcp, Pace, moved};
 use crate::data::{DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
-use crate::storage::{Entries, Source, StorageError};
+use crate::storage::{Entries, Native, Source, StorageError};
 
 mod file;
 
@@ -29,8 +29,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Where the octets come from.
 pub(crate) enum Origin {
-    /// A file, and how many of its octets are wanted.
-    File(Box<dyn Source>, Option<u64>),
+    /// A file, or a part of one.
+    File(Box<dyn Source>),
     /// A listing.
     Listing(Listing),
 }
@@ -50,10 +50,12 @@ impl Listing {
         Self { entries, format, perm, now: TimeVal::from_unix(i64::try_from(seconds).unwrap_or(0)) }
     }
 
-    /// The lines of the next page; none at the end.
+    /// The lines of the next page that has any; none at the end.
     async fn next_lines(&mut self, mut out: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let page = self.entries.next_page().await?;
-        page.into_iter().for_each(|entry| self.write(entry, &mut out));
+        while out.is_empty() {
+            let Some(page) = self.entries.next_page().await? else { break };
+            page.into_iter().for_each(|entry| self.write(entry, &mut out));
+        }
         Ok(out)
     }
 
@@ -72,25 +74,16 @@ impl Origin {
     async fn next(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         match self {
             Self::Listing(listing) => listing.next_lines(buffer).await,
-            Self::File(_, Some(0)) => Ok(buffer),
-            Self::File(source, left) => {
-                let mut data = source.read(buffer).await?;
-                if let Some(left) = left {
-                    let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
-                    data.truncate(wanted);
-                    *left -= data.len() as u64;
-                }
-                Ok(data)
-            }
+            Self::File(source) => source.read(buffer).await,
         }
     }
 
     /// What the kernel can send by itself, if nothing has to be done to the octets.
     fn part(&self, coding: Coding) -> Option<Part> {
         match self {
-            Self::File(source, wanted) if coding.is_identity() => {
-                let (file, offset) = source.file()?;
-                Some(Part { file, offset, left: wanted.unwrap_or(u64::MAX).min(source.len()) })
+            Self::File(source) if coding.is_identity() => {
+                let Native { file, offset } = source.native()?;
+                Some(Part { file, offset, left: source.len() })
             }
             Self::File(..) | Self::Listing(_) => None,
         }
@@ -100,15 +93,15 @@ impl Origin {
     fn is_short(&self) -> bool {
         match self {
             Self::Listing(_) => false,
-            Self::File(source, wanted) => wanted.unwrap_or(u64::MAX).min(source.len()) <= PIECE as u64,
+            Self::File(source) => source.len() <= PIECE as u64,
         }
     }
 
     fn buffer(&self) -> Vec<u8> {
         match self {
             Self::Listing(_) => Vec::new(),
-            Self::File(source, left) => {
-                let wanted = left.unwrap_or(u64::MAX).min(source.len()).min(PIECE as u64);
+            Self::File(source) => {
+                let wanted = source.len().min(PIECE as u64);
                 Vec::with_capacity(usize::try_from(wanted).unwrap_or(PIECE).max(1))
             }
         }

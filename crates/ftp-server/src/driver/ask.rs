@@ -7,7 +7,7 @@ use ftp_proto::value::facts::{Entry, Facts};
 use ftp_proto::value::path::VPath;
 
 use crate::data::send::{Listing, Origin};
-use crate::storage::{Entries, Sink, Storage, digest};
+use crate::storage::{Digest, Entries, Sink, Storage, Writing, digest, listing};
 
 /// Entries that STAT shows at most; a longer directory is for LIST.
 const STAT_ENTRIES_MAX: usize = 2000;
@@ -40,13 +40,15 @@ pub(super) async fn ask(
         Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
         Request::OpenList(path, format) => return open_list(storage, rights, &path, format).await,
         Request::MayWrite(path, how) => {
-            let (path, sink) = storage.write(&path, how).await?;
+            let Writing { path, sink } = storage.write(&path, how).await?;
             return Ok((Answer::Writable(path), Ready::Upload(sink)));
         }
         Request::Digest(path, algorithm, span) => {
-            let source = storage.read(&path, span.first).await?;
-            let (digest, range) = digest::digest(source, algorithm, span).await?;
-            Answer::Digest(digest, range)
+            let Digest { hex, range } = match storage.digest(&path, algorithm, span).await? {
+                Some(digest) => digest,
+                None => digest::digest(storage.read(&path, span).await?, algorithm, span.first).await?,
+            };
+            Answer::Digest(hex, range)
         }
         Request::Free(path) => Answer::Free(storage.free(&path).await?),
         Request::MakeDir(path) => done(storage.make_dir(&path).await)?,
@@ -63,8 +65,8 @@ fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
 }
 
 async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(Answer, Ready), Refusal> {
-    let source = storage.read(path, span.first).await?;
-    Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source, span.len()))))
+    let source = storage.read(path, span).await?;
+    Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source))))
 }
 
 /// Opens a directory for a listing; LIST and NLST of a file describe that file alone.
@@ -88,18 +90,7 @@ async fn open_list(
 }
 
 async fn one(storage: &dyn Storage, path: &VPath) -> Result<Box<dyn Entries>, Refusal> {
-    let entry = Entry { name: path.name().to_vec(), facts: storage.facts(path).await? };
-    Ok(Box::new(One(Some(entry))))
-}
-
-/// A listing of one entry.
-struct One(Option<Entry>);
-
-#[async_trait::async_trait]
-impl Entries for One {
-    async fn next_page(&mut self) -> Result<Vec<Entry>, Refusal> {
-        Ok(self.0.take().into_iter().collect())
-    }
+    Ok(listing(vec![Entry { name: path.name().to_vec(), facts: storage.facts(path).await? }]))
 }
 
 async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refusal> {
@@ -109,10 +100,7 @@ async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refu
     };
     let mut entries = Vec::new();
     while entries.len() < STAT_ENTRIES_MAX {
-        let page = pages.next_page().await?;
-        if page.is_empty() {
-            break;
-        }
+        let Some(page) = pages.next_page().await? else { break };
         entries.extend(page);
     }
     entries.truncate(STAT_ENTRIES_MAX);

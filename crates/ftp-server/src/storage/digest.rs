@@ -1,11 +1,11 @@
 //! Digests of files: HASH, XCRC, XMD5 and so on. Not here: which of them a command asks for.
 
-use ftp_proto::session::{Algorithm, Span};
+use ftp_proto::session::Algorithm;
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::storage::{Source, StorageError};
+use crate::storage::{Digest, Source, StorageError};
 
 /// Octets that are read and digested at once.
 const PIECE: usize = 1 << 20;
@@ -52,15 +52,14 @@ impl State {
     }
 }
 
-/// The digest of what `source` holds, which begins at `span.first`; the octets it covers are `first` to the last one,
-/// 0 and 0 for an empty file. The work runs on a blocking thread, piece by piece.
+/// The digest of what `source` holds, which begins at octet `first` of its file. The work runs on a blocking thread, piece by piece.
 pub(crate) async fn digest(
     mut source: Box<dyn Source>,
     algorithm: Algorithm,
-    span: Span,
-) -> Result<(String, (u64, u64)), StorageError> {
-    let mut left = span.len().unwrap_or(u64::MAX).min(source.len());
-    let last = span.first + left.saturating_sub(1);
+    first: u64,
+) -> Result<Digest, StorageError> {
+    let mut left = source.len();
+    let last = first + left.saturating_sub(1);
     let mut state = State::new(algorithm);
     let mut buffer = Vec::with_capacity(PIECE);
     while left > 0 {
@@ -80,13 +79,13 @@ pub(crate) async fn digest(
         buffer = piece;
         buffer.clear();
     }
-    Ok((state.hex(), (span.first, last)))
+    Ok(Digest { hex: state.hex(), range: (first, last) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{MemoryStorage, Storage};
+    use crate::storage::{MemoryStorage, Span, Storage};
     use ftp_proto::value::path::VPath;
 
     #[tokio::test]
@@ -99,11 +98,11 @@ mod tests {
             (Algorithm::Sha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
             (Algorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
         ] {
-            let source = storage.read(&path, 0).await.unwrap();
-            assert_eq!(digest(source, algorithm, Span::default()).await, Ok((hex.to_owned(), (0, 8))));
+            let source = storage.read(&path, Span::default()).await.unwrap();
+            assert_eq!(digest(source, algorithm, 0).await, Ok(Digest { hex: hex.to_owned(), range: (0, 8) }));
         }
-        let source = storage.read(&path, 2).await.unwrap();
-        let part = digest(source, Algorithm::Crc32, Span { first: 2, last: Some(3) }).await.unwrap();
-        assert_eq!(part, (format!("{:08x}", crc32fast::hash(b"34")), (2, 3)));
+        let source = storage.read(&path, Span { first: 2, last: Some(3) }).await.unwrap();
+        let part = digest(source, Algorithm::Crc32, 2).await.unwrap();
+        assert_eq!(part, Digest { hex: format!("{:08x}", crc32fast::hash(b"34")), range: (2, 3) });
     }
 }

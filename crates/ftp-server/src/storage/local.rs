@@ -16,7 +16,9 @@ use ftp_proto::value::facts::Facts;
 use ftp_proto::value::path::VPath;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use crate::storage::{Abilities, Create, Entries, Sink, Source, Storage, StorageError, unique};
+use crate::storage::{
+    Abilities, Create, Entries, NotStored, Source, Span, Storage, StorageError, Stored, Writing, unique,
+};
 
 mod confine;
 mod folder;
@@ -86,19 +88,19 @@ impl Storage for LocalStorage {
         Ok(Box::new(entries))
     }
 
-    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
+    async fn read(&self, file: &VPath, part: Span) -> Result<Box<dyn Source>, StorageError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let source = match self.folder.root.open_at_hand(file, flags) {
-            Some(opened) => Folder::source(opened?, from)?,
+            Some(opened) => Folder::source(opened?, part)?,
             None => {
                 let file = file.clone();
-                self.run(move |folder| Folder::source(folder.root.open(&file, flags)?, from)).await?
+                self.run(move |folder| Folder::source(folder.root.open(&file, flags)?, part)).await?
             }
         };
         Ok(Box::new(source))
     }
 
-    async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
+    async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         let path = if how == Create::Unique { unique(file)? } else { file.clone() };
         let sink = match self.folder.root.place_at_hand(&path) {
             Some(target) => self.folder.write(&path, how, target)?,
@@ -107,7 +109,13 @@ impl Storage for LocalStorage {
                 self.run(move |folder| folder.write(&path, how, folder.target(&path)?)).await?
             }
         };
-        Ok((path, sink))
+        Ok(Writing { path, sink })
+    }
+
+    async fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
+        let (folder, from, to) = (Arc::clone(&self.folder), from.clone(), to.clone());
+        let copying = blocking(move || Ok(folder.copy(&from, &to)));
+        copying.await?
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {

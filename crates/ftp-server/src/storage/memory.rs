@@ -1,16 +1,15 @@
 //! Files in memory, for tests and embedding. It stages uploads as the others do: a file appears when it is whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use ftp_proto::command::extension::FactChange;
-use ftp_proto::value::facts::{Entry, Facts, Kind, Perm};
-use ftp_proto::value::path::VPath;
-use ftp_proto::value::time::TimeVal;
 
-use crate::storage::{Abilities, Create, Entries, Left, Sink, Source, Storage, StorageError, unique};
+use crate::storage::{
+    Abilities, Create, Entries, Entry, FactChange, Facts, Kind, Left, NotStored, Perm, Sink, Source, Span,
+    Storage, StorageError, Stored, TimeVal, VPath, Writing, content, listing, unique,
+};
 
 /// A file or directory.
 #[derive(Debug, Clone)]
@@ -28,7 +27,13 @@ type Tree = BTreeMap<Vec<u8>, Node>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStorage {
     tree: Arc<Mutex<Tree>>,
+    /// What came of broken uploads, by owner and path.
+    partials: Arc<Mutex<Partials>>,
+    /// Whose partials this one keeps; none are kept for nobody.
+    owner: Option<String>,
 }
+
+type Partials = HashMap<(String, Vec<u8>), Arc<Vec<u8>>>;
 
 fn now() -> TimeVal {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
@@ -77,6 +82,35 @@ impl MemoryStorage {
         tree.insert(path.as_bytes().to_vec(), Node::new(Some(data.into())));
         drop(tree);
         self
+    }
+
+    /// The same tree for an owner: what comes of a broken upload to a new name, or in place of an old version, is kept for
+    /// whoever has this key, until a whole one takes its place.
+    #[must_use]
+    pub fn for_owner(&self, key: impl Into<String>) -> Self {
+        Self { owner: Some(key.into()), ..self.clone() }
+    }
+
+    fn partials(&self) -> MutexGuard<'_, Partials> {
+        self.partials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, path: &VPath) -> Option<(String, Vec<u8>)> {
+        self.owner.clone().map(|owner| (owner, path.as_bytes().to_vec()))
+    }
+
+    /// What is kept of a broken upload to `path`.
+    fn partial(&self, path: &VPath) -> Option<Arc<Vec<u8>>> {
+        self.partials().get(&self.key(path)?).cloned()
+    }
+
+    fn drop_partial(&self, path: &VPath) -> bool {
+        self.key(path).is_some_and(|key| self.partials().remove(&key).is_some())
+    }
+
+    /// The octets that a write may go on from: those of the file, or what is kept where there is none.
+    fn there(&self, path: &VPath) -> Result<Option<Arc<Vec<u8>>>, StorageError> {
+        Ok(self.writable(path)?.or_else(|| self.partial(path)))
     }
 
     /// The octets of a file.
@@ -155,15 +189,27 @@ impl Storage for MemoryStorage {
         Ok(listing(entries.collect()))
     }
 
-    async fn read(&self, file: &VPath, from: u64) -> Result<Box<dyn Source>, StorageError> {
-        source(self.node(file)?.data.ok_or(StorageError::IsADirectory)?, from)
+    async fn read(&self, file: &VPath, part: Span) -> Result<Box<dyn Source>, StorageError> {
+        content(self.node(file)?.data.ok_or(StorageError::IsADirectory)?, part)
     }
 
-    async fn write(&self, file: &VPath, how: Create) -> Result<(VPath, Box<dyn Sink>), StorageError> {
+    async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         let path = if how == Create::Unique { unique(file)? } else { file.clone() };
-        start(how, self.writable(&path)?.map_or(0, |data| data.len()))?;
+        start(how, self.there(&path)?.map_or(0, |data| data.len()))?;
         let sink = MemorySink { storage: self.clone(), path: path.clone(), how, begun: None };
-        Ok((path, Box::new(sink)))
+        Ok(Writing::new(path, Box::new(sink)))
+    }
+
+    async fn kept(&self, file: &VPath) -> Result<Option<u64>, StorageError> {
+        Ok(self.partial(file).map(|data| data.len() as u64))
+    }
+
+    async fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
+        let data = self.node(from)?.data.ok_or(StorageError::IsADirectory)?;
+        let old = self.writable(to)?.map(|old| old.len() as u64);
+        let size = data.len() as u64;
+        self.lock().insert(to.as_bytes().to_vec(), Node { data: Some(data), ..Node::new(Some(Vec::new())) });
+        Ok(Stored::new(size).in_place_of(old))
     }
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
@@ -189,6 +235,9 @@ impl Storage for MemoryStorage {
     }
 
     async fn remove_file(&self, file: &VPath) -> Result<(), StorageError> {
+        if self.drop_partial(file) && self.node(file).is_err() {
+            return Ok(());
+        }
         self.node(file)?.data.ok_or(StorageError::IsADirectory)?;
         self.lock().remove(file.as_bytes());
         Ok(())
@@ -237,54 +286,6 @@ impl Storage for MemoryStorage {
     }
 }
 
-/// Entries that are all there already, for storages that make theirs up.
-#[must_use]
-pub fn listing(entries: Vec<Entry>) -> Box<dyn Entries> {
-    Box::new(MemoryEntries(entries))
-}
-
-/// A file whose octets are all there already, open from octet `from` on.
-///
-/// # Errors
-/// [`StorageError::BeyondEnd`] if it is shorter than that.
-pub fn content(data: impl Into<Vec<u8>>, from: u64) -> Result<Box<dyn Source>, StorageError> {
-    source(Arc::new(data.into()), from)
-}
-
-fn source(data: Arc<Vec<u8>>, from: u64) -> Result<Box<dyn Source>, StorageError> {
-    let from =
-        usize::try_from(from).ok().filter(|from| *from <= data.len()).ok_or(StorageError::BeyondEnd)?;
-    Ok(Box::new(MemorySource { data, from }))
-}
-
-struct MemoryEntries(Vec<Entry>);
-
-#[async_trait]
-impl Entries for MemoryEntries {
-    async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
-        Ok(std::mem::take(&mut self.0))
-    }
-}
-
-struct MemorySource {
-    data: Arc<Vec<u8>>,
-    from: usize,
-}
-
-#[async_trait]
-impl Source for MemorySource {
-    fn len(&self) -> u64 {
-        (self.data.len() - self.from) as u64
-    }
-
-    async fn read(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let end = self.data.len().min(self.from + buffer.capacity());
-        buffer.extend_from_slice(self.data.get(self.from..end).unwrap_or_default());
-        self.from = end;
-        Ok(buffer)
-    }
-}
-
 struct MemorySink {
     storage: MemoryStorage,
     path: VPath,
@@ -299,7 +300,7 @@ impl MemorySink {
         let begun = match self.begun.take() {
             Some(begun) => begun,
             None => {
-                let mut old = self.storage.writable(&self.path)?.map_or_else(Vec::new, |data| data.to_vec());
+                let mut old = self.storage.there(&self.path)?.map_or_else(Vec::new, |data| data.to_vec());
                 if matches!(self.how, Create::Replace | Create::Unique) {
                     old.clear();
                 }
@@ -328,14 +329,28 @@ impl Sink for MemorySink {
         Ok(data)
     }
 
-    async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
+    async fn staged(&mut self) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let data = self.take(&[])?.clone();
+        content(data, Span::default()).map(Some)
+    }
+
+    async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
         let data = std::mem::take(self.take(&last)?);
-        self.storage.writable(&self.path)?;
+        let old = self.storage.writable(&self.path)?.map(|old| old.len() as u64);
+        let size = data.len() as u64;
         self.storage.lock().insert(self.path.as_bytes().to_vec(), Node::new(Some(data)));
-        Ok(())
+        self.storage.drop_partial(&self.path);
+        Ok(Stored::new(size).in_place_of(old))
     }
 
     async fn abandon(self: Box<Self>) -> Left {
+        // What was to be added to a whole file is nothing without it; a name that nobody knows cannot be gone on with.
+        let is_new = self.how == Create::Replace || self.storage.file(&self.path).is_none();
+        if let (Some(key), Some((data, _)), true) = (self.storage.key(&self.path), self.begun, is_new)
+            && self.how != Create::Unique
+        {
+            self.storage.partials().insert(key, Arc::new(data));
+        }
         Left::Nothing
     }
 }
@@ -351,12 +366,12 @@ mod tests {
     #[tokio::test]
     async fn an_upload_appears_when_it_is_whole() {
         let storage = MemoryStorage::new().with_file(&path("/a/f"), "old");
-        let (_, mut sink) = storage.write(&path("/a/f"), Create::Replace).await.unwrap();
+        let Writing { mut sink, .. } = storage.write(&path("/a/f"), Create::Replace).await.unwrap();
         sink.write(b"new".to_vec()).await.unwrap();
         assert_eq!(storage.file(&path("/a/f")), Some(b"old".to_vec()));
         sink.commit(Vec::new()).await.unwrap();
         assert_eq!(storage.file(&path("/a/f")), Some(b"new".to_vec()));
-        let (_, sink) = storage.write(&path("/a/g"), Create::Replace).await.unwrap();
+        let Writing { sink, .. } = storage.write(&path("/a/g"), Create::Replace).await.unwrap();
         assert_eq!(sink.abandon().await, Left::Nothing);
         assert_eq!(storage.file(&path("/a/g")), None);
     }
@@ -368,7 +383,7 @@ mod tests {
         assert_eq!(storage.file(&path("/c/b/f")), Some(b"x".to_vec()));
         assert_eq!(storage.remove_dir(&path("/c")).await, Err(StorageError::NotEmpty));
         assert_eq!(storage.rename(&path("/c"), &path("/c/d")).await, Err(StorageError::Denied));
-        let page = storage.list(&VPath::root()).await.unwrap().next_page().await.unwrap();
+        let page = storage.list(&VPath::root()).await.unwrap().next_page().await.unwrap().unwrap();
         assert_eq!(page.iter().map(|entry| entry.name.as_slice()).collect::<Vec<_>>(), [b"c"]);
     }
 }

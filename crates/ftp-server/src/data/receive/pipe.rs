@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::data::receive::terms::{FIRST, GATHER, Terms, Then, grow};
 use crate::data::{BUFFER, Stop, broken, stopped};
-use crate::storage::Sink;
+use crate::storage::{Sink, StorageError};
 
 /// The rest of an upload that comes as fast as it is taken.
 pub(super) struct Piped<'a> {
@@ -44,7 +44,8 @@ impl<'a> Piped<'a> {
             count.wire += octets as u64;
             grow(count, octets, terms)?;
             if octets > 0 {
-                sink.take(Arc::clone(&self.out), octets).await.map_err(Fault::Storage)?;
+                let splice = sink.native().ok_or(Fault::Storage(StorageError::Unsupported))?;
+                splice.take(Arc::clone(&self.out), octets).await.map_err(Fault::Storage)?;
             }
             match then {
                 Then::More => stop.pace.pause(self.stream, count.wire).await,
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
     use crate::data::Go;
     use crate::data::roam::Pace;
-    use crate::storage::{Create, LocalOptions, LocalStorage, Storage};
+    use crate::storage::{Create, LocalOptions, LocalStorage, Storage, Writing};
     use crate::threads::Workers;
     use ftp_proto::data::Coding;
     use ftp_proto::session::{Inbound, Protection};
@@ -127,8 +128,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let storage = LocalStorage::new(folder.path(), LocalOptions::default()).unwrap();
         let path = VPath::new("/file").unwrap();
-        let (_, mut sink) = storage.write(&path, Create::Replace).await.unwrap();
-        assert!(sink.takes_pipes());
+        let Writing { mut sink, .. } = storage.write(&path, Create::Replace).await.unwrap();
+        assert!(sink.native().is_some());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -147,7 +148,7 @@ mod tests {
         };
         let (received, ()) = tokio::join!(receiving, client(sender));
         match &received {
-            Ok(()) => sink.commit(Vec::new()).await.unwrap(),
+            Ok(()) => drop(sink.commit(Vec::new()).await.unwrap()),
             Err(_) => drop(sink),
         }
         (received, count, std::fs::read(folder.path().join("file")).ok())

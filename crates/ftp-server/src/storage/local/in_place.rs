@@ -11,6 +11,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
@@ -19,18 +20,70 @@ use crate::storage::local::confine::Place;
 use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::local::options::Durability;
 use crate::storage::local::publish::make_durable;
-use crate::storage::{Left, Sink, StorageError};
+use crate::storage::{Left, NotStored, Sink, StorageError, Stored};
 
 /// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.
 #[derive(Debug)]
 pub(super) struct InPlace {
     place: Arc<Place>,
     /// Opened at the first octet.
-    file: Option<Arc<File>>,
+    target: Option<Arc<Target>>,
     opening: Opening,
     offset: u64,
     written: u64,
     durability: Durability,
+    health: Health,
+}
+
+/// Whether the file system has done all that was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Good,
+    Failed,
+}
+
+/// The open file.
+#[derive(Debug)]
+struct Target {
+    file: File,
+    /// Its size when it was opened.
+    before: u64,
+    /// Octets that the file system has taken, by its own word.
+    taken: AtomicU64,
+}
+
+impl Target {
+    /// Writes all of `data` at `at`, and counts what is taken even if not all of it is.
+    fn write(&self, mut data: &[u8], mut at: u64) -> std::io::Result<()> {
+        while !data.is_empty() {
+            match self.file.write_at(data, at) {
+                Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.taken.fetch_add(count as u64, Ordering::Relaxed);
+                    at += count as u64;
+                    data = data.get(count..).unwrap_or_default();
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> std::io::Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    /// What is there after the file system has failed. Octets that were added are taken away again, unless somebody else
+    /// has added some, too: whoever is told that nothing was written sends them once more.
+    fn settle(&self, opening: Opening) -> Left {
+        let taken = self.taken.load(Ordering::Relaxed);
+        let is_ours = opening == Opening::Append && self.size().is_ok_and(|size| size == self.before + taken);
+        if taken == 0 && opening != Opening::Truncate || is_ours && self.file.set_len(self.before).is_ok() {
+            return Left::Nothing;
+        }
+        self.size().map_or(Left::Nothing, Left::Extended)
+    }
 }
 
 /// What opening an in-place target does to it.
@@ -46,11 +99,19 @@ pub(super) enum Opening {
 
 impl InPlace {
     pub(super) fn new(place: Place, offset: u64, opening: Opening, durability: Durability) -> Self {
-        Self { place: Arc::new(place), file: None, opening, offset, written: 0, durability }
+        Self {
+            place: Arc::new(place),
+            target: None,
+            opening,
+            offset,
+            written: 0,
+            durability,
+            health: Health::Good,
+        }
     }
 
     /// Opens the target, from octet `from` on.
-    fn open(place: &Place, opening: Opening, from: u64) -> Result<Arc<File>, StorageError> {
+    fn open(place: &Place, opening: Opening, from: u64) -> Result<Arc<Target>, StorageError> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let flags = match opening {
             Opening::Keep => flags,
@@ -61,59 +122,106 @@ impl InPlace {
         let fd =
             rustix::fs::openat(&place.dir, OsStr::from_bytes(&place.name), flags, mode).map_err(refusal)?;
         let file = File::from(fd);
+        let before = file.metadata().map_err(|error| io_refusal(&error))?.len();
         // It may have become shorter since the command: there must be no hole.
-        if opening == Opening::Keep && file.metadata().map_err(|error| io_refusal(&error))?.len() < from {
+        if opening == Opening::Keep && before < from {
             return Err(StorageError::BeyondEnd);
         }
-        Ok(Arc::new(file))
+        Ok(Arc::new(Target { file, before, taken: AtomicU64::new(0) }))
     }
 }
 
 #[async_trait]
 impl Sink for InPlace {
     async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
+        let target = match &self.target {
+            Some(target) => Arc::clone(target),
             None => {
                 let (place, opening, from) = (Arc::clone(&self.place), self.opening, self.offset);
-                let file = blocking(move || Self::open(&place, opening, from)).await?;
-                self.file = Some(Arc::clone(&file));
-                file
+                let target = blocking(move || Self::open(&place, opening, from)).await?;
+                self.target = Some(Arc::clone(&target));
+                target
             }
         };
         let (count, at) = (data.len() as u64, self.offset + self.written);
+        self.health = Health::Failed;
         let data = blocking(move || {
-            file.write_all_at(&data, at).map_err(|error| io_refusal(&error))?;
+            target.write(&data, at).map_err(|error| io_refusal(&error))?;
             data.clear();
             Ok(data)
         })
         .await?;
+        self.health = Health::Good;
         self.written += count;
         Ok(data)
     }
 
-    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
-        blocking(move || {
-            let file = match &self.file {
-                Some(file) => Arc::clone(file),
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
+        let committing = move || {
+            let target = match &self.target {
+                Some(target) => Arc::clone(target),
                 None => Self::open(&self.place, self.opening, self.offset)?,
             };
-            file.write_all_at(&last, self.offset + self.written).map_err(|error| io_refusal(&error))?;
-            make_durable(&file, self.durability)
-        })
-        .await
+            let written = target.write(&last, self.offset + self.written);
+            let done = written.map_err(|error| io_refusal(&error));
+            let done = done.and_then(|()| make_durable(&target.file, self.durability));
+            let old = (self.opening != Opening::Truncate).then_some(target.before);
+            Ok(match done.and_then(|()| target.size().map_err(|error| io_refusal(&error))) {
+                Ok(size) => Ok(Stored::new(size).in_place_of(old)),
+                Err(why) => Err(NotStored { why, left: target.settle(self.opening) }),
+            })
+        };
+        blocking(committing).await?
     }
 
     async fn abandon(self: Box<Self>) -> Left {
-        let Some(file) = self.file else { return Left::Nothing };
-        let (durability, written) = (self.durability, self.written);
-        let size = blocking(move || {
-            make_durable(&file, durability)?;
-            file.metadata().map(|metadata| metadata.len()).map_err(|error| io_refusal(&error))
-        });
-        match size.await {
-            Ok(size) if written > 0 => Left::Extended(size),
-            _ => Left::Nothing,
+        let Some(target) = self.target else { return Left::Nothing };
+        let (durability, opening, health) = (self.durability, self.opening, self.health);
+        let settling = move || {
+            if health == Health::Failed {
+                return Ok(target.settle(opening));
+            }
+            make_durable(&target.file, durability)?;
+            target.size().map(Left::Extended).map_err(|error| io_refusal(&error))
+        };
+        match blocking(settling).await {
+            Ok(Left::Extended(size)) if self.written > 0 || health == Health::Failed => Left::Extended(size),
+            Ok(_) | Err(_) => Left::Nothing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn target(path: &std::path::Path, opening: Opening) -> Target {
+        let file = File::options().write(true).append(opening == Opening::Append).open(path).unwrap();
+        let before = file.metadata().unwrap().len();
+        Target { file, before, taken: AtomicU64::new(0) }
+    }
+
+    /// A client that is told "nothing was written" sends it all again, so there must be nothing.
+    #[test]
+    fn what_a_failing_disk_took_of_an_append_goes_again_unless_others_appended_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, "old").unwrap();
+        let alone = target(&path, Opening::Append);
+        alone.write(b" and new", 3).unwrap();
+        assert_eq!(alone.settle(Opening::Append), Left::Nothing);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+
+        let shared = target(&path, Opening::Append);
+        shared.write(b" and new", 3).unwrap();
+        File::options().append(true).open(&path).unwrap().write_all(b" of another").unwrap();
+        assert_eq!(shared.settle(Opening::Append), Left::Extended(22));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old and new of another");
+
+        let over = target(&path, Opening::Keep);
+        assert_eq!(over.settle(Opening::Keep), Left::Nothing, "nothing was taken");
+        over.write(b"new", 0).unwrap();
+        assert_eq!(over.settle(Opening::Keep), Left::Extended(22), "what is gone cannot be put back");
     }
 }

@@ -27,8 +27,10 @@ use crate::page_cache::Medium;
 use crate::storage::local::confine::Place;
 use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::local::options::{Durability, KeepPartial};
+use crate::storage::local::read::LocalSource;
 use crate::storage::local::staging::staging_name;
-use crate::storage::{Left, Sink, StorageError};
+use crate::storage::sealed::Sealed;
+use crate::storage::{Left, NotStored, Sink, Source, Splice, StorageError, Stored};
 
 /// What is done with a finished upload, and with a broken one.
 #[derive(Debug, Clone, Copy)]
@@ -64,15 +66,15 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Opens a staging file beside its place.
-    fn open(Plan { place, old, naming, terms }: Plan) -> Result<Self, StorageError> {
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    pub(super) fn open(Plan { place, old, naming, terms }: Plan) -> Result<Self, StorageError> {
+        // Also for reading: what is staged may be looked at before it has its name.
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
         let (fd, hidden) = match rustix::fs::openat(&place.dir, c".", flags, mode) {
             Ok(fd) => (fd, None),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
                 let name = staging_name();
-                let flags =
-                    OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let fd =
                     rustix::fs::openat(&place.dir, OsStr::from_bytes(&name), flags, mode).map_err(refusal)?;
                 (fd, Some(name))
@@ -90,6 +92,18 @@ impl Staged {
 
     fn take(&mut self, pipe: &PipeReader, octets: usize) -> Result<(), StorageError> {
         move_all(pipe, &self.file, &mut self.written, octets)
+    }
+
+    /// What was written so far.
+    fn source(&self) -> Result<LocalSource, StorageError> {
+        let file = self.file.try_clone().map_err(|error| io_refusal(&error))?;
+        Ok(LocalSource::new(file, 0, self.written))
+    }
+
+    /// Writes all of an open file.
+    pub(super) fn copy(&mut self, from: &mut File) -> Result<(), StorageError> {
+        self.written += std::io::copy(from, &mut self.file).map_err(|error| io_refusal(&error))?;
+        Ok(())
     }
 
     /// Mode and owner of the old file, as far as this process may set them.
@@ -148,7 +162,8 @@ impl Staged {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(), StorageError> {
+    /// Makes it durable and gives it its name.
+    pub(super) fn finish(mut self) -> Result<Stored, NotStored> {
         // The client took its time: what has the name may be another file by now, or have another mode.
         let name = OsStr::from_bytes(&self.place.name);
         self.old = rustix::fs::statat(&self.place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -159,7 +174,13 @@ impl Staged {
         // A directory that cannot be synced is found out before anything is visible.
         let dir = syncable(&self.place.dir, self.terms.durability)?;
         self.publish()?;
-        dir.map_or(Ok(()), |dir| rustix::fs::fsync(dir).map_err(refusal))
+        let size = self.written;
+        let old = self.old.as_ref().and_then(|old| u64::try_from(old.st_size).ok());
+        match dir.map_or(Ok(()), rustix::fs::fsync) {
+            Ok(()) => Ok(Stored::new(size).in_place_of(old)),
+            // The name is given, and nothing takes it back.
+            Err(errno) => Err(NotStored { why: refusal(errno), left: Left::Whole(size) }),
+        }
     }
 
     /// Keeps a partial under a new name if that is wanted; never over an old version.
@@ -297,21 +318,23 @@ impl Sink for Upload {
         self.work(writing).await
     }
 
-    fn takes_pipes(&self) -> bool {
-        true
+    async fn staged(&mut self) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let source = self.work(|staged| staged.source()).await?;
+        Ok(Some(Box::new(source)))
     }
 
-    async fn take(&mut self, pipe: Arc<PipeReader>, octets: usize) -> Result<(), StorageError> {
-        self.work(move |staged| staged.take(&pipe, octets)).await
-    }
-
-    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<(), StorageError> {
-        let finishing = move |upload: Self| {
-            let mut staged = upload.staged()?;
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
+        let medium = self.medium();
+        let finishing = move || {
+            let mut staged = self.staged()?;
             staged.write(&last)?;
-            staged.finish()
+            Ok(staged.finish())
         };
-        where_it_may_wait(self.medium(), move || finishing(*self)).await
+        where_it_may_wait(medium, finishing).await?
+    }
+
+    fn native(&mut self) -> Option<&mut dyn Splice> {
+        Some(self)
     }
 
     async fn abandon(self: Box<Self>) -> Left {
@@ -319,6 +342,15 @@ impl Sink for Upload {
             Self::Staged(staged) => blocking(move || Ok(staged.give_up())).await.unwrap_or(Left::Nothing),
             Self::Planned(_) | Self::Away => Left::Nothing,
         }
+    }
+}
+
+impl Sealed for Upload {}
+
+#[async_trait]
+impl Splice for Upload {
+    async fn take(&mut self, pipe: Arc<PipeReader>, octets: usize) -> Result<(), StorageError> {
+        self.work(move |staged| staged.take(&pipe, octets)).await
     }
 }
 

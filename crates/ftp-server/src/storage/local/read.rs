@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::page_cache::is_warm;
 use crate::storage::local::folder::Folder;
 use crate::storage::local::host::{blocking, io_refusal, refusal};
-use crate::storage::{Entries, Source, StorageError};
+use crate::storage::{Entries, Native, Source, Span, StorageError};
 
 /// Entries in one page of a listing.
 const PAGE: usize = 1024;
@@ -63,14 +63,22 @@ impl Source for LocalSource {
         Ok(buffer)
     }
 
-    fn file(&self) -> Option<(Arc<File>, u64)> {
-        Some((Arc::clone(&self.file), self.offset))
+    fn native(&self) -> Option<Native> {
+        Some(Native { file: Arc::clone(&self.file), offset: self.offset })
     }
 }
 
 impl Folder {
     /// Opens a file for a download; `fd` is what was opened.
-    pub(super) fn source(fd: OwnedFd, from: u64) -> Result<LocalSource, StorageError> {
+    pub(super) fn source(fd: OwnedFd, part: Span) -> Result<LocalSource, StorageError> {
+        let file = Self::readable(fd)?;
+        let size = file.metadata().map_err(|error| io_refusal(&error))?.len();
+        let left = size.checked_sub(part.first).ok_or(StorageError::BeyondEnd)?;
+        Ok(LocalSource::new(file, part.first, part.len().unwrap_or(u64::MAX).min(left)))
+    }
+
+    /// A file that may be read; `fd` is what was opened.
+    pub(super) fn readable(fd: OwnedFd) -> Result<File, StorageError> {
         let file = File::from(fd);
         let metadata = file.metadata().map_err(|error| io_refusal(&error))?;
         if metadata.is_dir() {
@@ -83,8 +91,7 @@ impl Folder {
         if metadata.mode() & 0o444 == 0 {
             return Err(StorageError::Denied);
         }
-        let left = metadata.len().checked_sub(from).ok_or(StorageError::BeyondEnd)?;
-        Ok(LocalSource::new(file, from, left))
+        Ok(file)
     }
 
     /// Opens a directory for a listing.
@@ -153,20 +160,17 @@ impl LocalEntries {
 
 #[async_trait]
 impl Entries for LocalEntries {
-    async fn next_page(&mut self) -> Result<Vec<Entry>, StorageError> {
-        while let Some(reading) = self.ahead.front_mut() {
+    async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, StorageError> {
+        if let Some(reading) = self.ahead.front_mut() {
             let read = reading.await.map_err(|error| StorageError::Io(error.to_string().into()));
             self.ahead.pop_front();
             let (page, more) = read??;
             while more == More::Perhaps && self.ahead.len() < AHEAD {
                 self.begin();
             }
-            // A page of nothing but hidden names is not the end.
-            if !page.is_empty() {
-                return Ok(page);
-            }
+            return Ok(Some(page));
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 }
 
@@ -186,11 +190,7 @@ mod tests {
         let storage = LocalStorage::new(folder.path(), LocalOptions::default()).unwrap();
         let mut entries = storage.list(&VPath::root()).await.unwrap();
         let mut names = Vec::new();
-        loop {
-            let page = entries.next_page().await.unwrap();
-            if page.is_empty() {
-                break;
-            }
+        while let Some(page) = entries.next_page().await.unwrap() {
             names.extend(page.into_iter().map(|entry| String::from_utf8(entry.name).unwrap()));
         }
         names.sort();

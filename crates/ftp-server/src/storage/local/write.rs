@@ -4,16 +4,17 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use ftp_proto::value::path::VPath;
-use rustix::fs::{Access, AtFlags, FileType, Stat};
+use rustix::fs::{Access, AtFlags, FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::local::confine::{Last, Place};
 use crate::storage::local::folder::Folder;
 use crate::storage::local::host::refusal;
 use crate::storage::local::in_place::{InPlace, Opening};
-use crate::storage::local::publish::{Naming, Plan, Terms, Upload};
+use crate::storage::local::options::KeepPartial;
+use crate::storage::local::publish::{Naming, Plan, Staged, Terms, Upload};
 use crate::storage::local::rights::{may, may_change};
-use crate::storage::{Create, Sink, StorageError};
+use crate::storage::{Create, NotStored, Sink, StorageError, Stored};
 
 /// Where an upload goes, and what is there now.
 type Target = (Place, Option<Stat>);
@@ -85,5 +86,18 @@ impl Folder {
                 Box::new(Upload::Planned(Plan { place, old, naming, terms }))
             }
         })
+    }
+
+    /// Copies a file beside its target and publishes it in one step.
+    pub(super) fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
+        let fd = self.root.open(from, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let mut file = Self::readable(fd)?;
+        let target = self.target(to)?;
+        self.writable(to, Create::Replace, &target)?;
+        let (place, old) = target;
+        let terms = Terms { durability: self.options.durability, keep_partial: KeepPartial::Never };
+        let mut staged = Staged::open(Plan { place, old, naming: Naming::Replace, terms })?;
+        staged.copy(&mut file)?;
+        staged.finish()
     }
 }
