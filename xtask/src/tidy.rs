@@ -21,7 +21,8 @@ const FILE_MAX: usize = 400;
 /// Lines that a function may have.
 const FUNCTION_MAX: usize = 60;
 /// What ftp-proto may depend on.
-const PROTO_DEPENDENCIES: &[&str] = &["arbitrary", "bitflags", "flate2", "memchr", "nom", "thiserror"];
+const PROTO_DEPENDENCIES: &[&str] =
+    &["arbitrary", "bitflags", "flate2", "memchr", "nom", "thiserror", "zeroize"];
 /// What the crates may not depend on: arrows between crates point one way.
 const FORBIDDEN: &[(&str, &str)] =
     &[("crates/ftp-proto", "ftp-server"), ("crates/ftp-server", "ftp-conformance")];

@@ -35,6 +35,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use zeroize::Zeroizing;
+
 use crate::command::Command;
 use crate::reply::Code;
 use crate::verb::During;
@@ -154,7 +156,7 @@ impl Session {
         if !self.may_run() {
             return Resumed::Nothing;
         }
-        let mut line = Vec::new();
+        let mut line = Zeroizing::new(Vec::new());
         let Some(input) = self.waiting.pop(&mut line) else { return Resumed::Nothing };
         self.core.now = now;
         self.core.since = now;

@@ -1,10 +1,13 @@
 //! Lines that came during a transfer and wait for its end: input that was read early, in the order in which it came.
 //!
 //! They are kept as octets, so that what one client can make a session hold is bounded by octets and not by their number.
+//! One of them may hold a password, so that octets are overwritten when they are taken out or forgotten.
 //! Not here: which commands wait (`Session::handle`), and when they are run ([`Session::resume`](super::Session::resume)).
 
 use std::collections::VecDeque;
 use std::fmt;
+
+use zeroize::Zeroize;
 
 /// Octets of lines that wait at most; more stay in TCP. Room for 10,000 short commands.
 const OCTETS_MAX: usize = 128 << 10;
@@ -71,13 +74,14 @@ impl Waiting {
     /// Takes the first line out, into `line`; says whether it was an overlong one, `None` if nothing waits.
     pub(super) fn pop<'a>(&mut self, line: &'a mut Vec<u8>) -> Option<Input<'a>> {
         line.clear();
-        let header: Vec<u8> = self.octets.drain(..HEADER.min(self.octets.len())).collect();
-        let length = u16::from_be_bytes(header.try_into().ok()?);
+        self.take(HEADER, line);
+        let length = u16::from_be_bytes(line.as_slice().try_into().ok()?);
+        line.clear();
         self.lines -= 1;
         let input = match length {
             OVERLONG => Input::Overlong,
             length => {
-                line.extend(self.octets.drain(..usize::from(length).min(self.octets.len())));
+                self.take(usize::from(length), line);
                 self.quits -= usize::from(is_quit(line));
                 Input::Line(line)
             }
@@ -89,9 +93,23 @@ impl Waiting {
         Some(input)
     }
 
+    /// Moves the first octets to the end of `out`.
+    fn take(&mut self, count: usize, out: &mut Vec<u8>) {
+        let count = count.min(self.octets.len());
+        out.extend(self.octets.iter().take(count));
+        self.octets.iter_mut().take(count).for_each(Zeroize::zeroize);
+        self.octets.drain(..count);
+    }
+
     /// Forgets all lines.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.octets.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 use crate::grammar::{Argument, Encode, Expected};
 
 /// Whether an octet may stand in a line of text: no CR, LF or NUL (RFC 959 §5.3.2 `<char>`, RFC 2640 §3.1).
@@ -143,12 +145,13 @@ impl Argument for Username {
     }
 }
 
-/// A secret (`PASS`, `ACCT`). It never prints itself; every octet after the one space counts.
+/// A secret (`PASS`, `ACCT`). It never prints itself, and its octets are overwritten when it is dropped; every octet after
+/// the one space counts.
 ///
 /// ```abnf
 /// password = *char        ; RFC 959 §5.3.2; empty is a credential to check, not a breach of syntax
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Password(Vec<u8>);
 
 impl Password {
@@ -241,6 +244,15 @@ mod tests {
         let password = Password::new("hunter2").unwrap();
         assert!(!format!("{password:?}").contains("hunter2"));
         assert_eq!(password.reveal(), b"hunter2");
+    }
+
+    #[test]
+    fn a_password_leaves_nothing_behind() {
+        let mut password = Password::new("hunter2").unwrap();
+        password.zeroize();
+        assert_eq!(password.reveal(), b"");
+        fn overwritten<T: ZeroizeOnDrop>(_: &T) {}
+        overwritten(&password);
     }
 
     #[test]
