@@ -10,10 +10,11 @@
 //! Not here: what a line means.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 mod telnet;
 
-pub use telnet::Refusal;
+pub use telnet::OptionRefusal;
 
 /// The longest line that is accepted unless the application says otherwise, in octets.
 pub const LINE_MAX: usize = 8192;
@@ -26,7 +27,7 @@ pub enum Frame<'a> {
     /// The end of a line that was too long; its octets are gone and the next line is in step.
     Overlong,
     /// The client offered or asked for a Telnet option: send this back (RFC 1123 §4.1.2.12).
-    Refuse(Refusal),
+    Refuse(OptionRefusal),
 }
 
 /// Where the framer stands in a line.
@@ -50,7 +51,6 @@ enum Place {
 /// framer.push(b"ST\r\n");
 /// assert_eq!(framer.next_frame(), Some(Frame::Line(b"SYST")));
 /// ```
-#[derive(Debug)]
 pub struct Framer {
     pending: Vec<u8>,
     /// Octets of `pending` that were handed out already.
@@ -62,7 +62,7 @@ pub struct Framer {
     /// The line under way when it had to be rewritten.
     rewritten: Vec<u8>,
     /// Refusals go out before the line they stood in.
-    refusals: VecDeque<Refusal>,
+    refusals: VecDeque<OptionRefusal>,
     held: Held,
 }
 
@@ -71,6 +71,18 @@ pub struct Framer {
 enum Held {
     Nothing,
     Line,
+}
+
+impl fmt::Debug for Framer {
+    /// How much it holds, and not what: a line may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Framer")
+            .field("pending", &(self.pending.len() - self.start))
+            .field("place", &self.place)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Framer {

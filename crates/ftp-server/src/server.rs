@@ -1,5 +1,6 @@
 //! A server: what it is made of, its listeners, and its end.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -56,6 +57,18 @@ pub struct Builder {
     limits: Limits,
     threads: usize,
     addresses: Vec<(SocketAddr, Entrance)>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Builder")
+            .field("policy", &self.policy)
+            .field("options", &self.options)
+            .field("ports", &self.ports)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The passive ports that the product recommends to open.
@@ -173,6 +186,12 @@ pub struct Server {
     listeners: Vec<(TcpListener, Entrance)>,
     sessions: Threads,
     transfers: Threads,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Server").field("addresses", &self.addresses()).finish_non_exhaustive()
+    }
 }
 
 impl Server {

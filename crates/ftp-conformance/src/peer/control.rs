@@ -40,6 +40,16 @@ pub struct Peer {
     greeted: Greeted,
 }
 
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Peer")
+            .field("ends", &self.ends)
+            .field("greeted", &self.greeted)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Whether the greeting was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Greeted {

@@ -19,9 +19,9 @@ const SE: u8 = 240;
 /// refusal = IAC (DONT / WONT) option
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal([u8; 3]);
+pub struct OptionRefusal([u8; 3]);
 
-impl Refusal {
+impl OptionRefusal {
     /// The octets to send on the control connection.
     #[must_use]
     pub fn octets(self) -> [u8; 3] {
@@ -32,7 +32,7 @@ impl Refusal {
 /// Copies `line` to `out` without Telnet commands; refusals of options go to `refusals`.
 ///
 /// An IAC in front of an octet that is no Telnet command stands for itself: some clients forget to double it.
-pub(super) fn strip(line: &[u8], out: &mut Vec<u8>, refusals: &mut VecDeque<Refusal>) {
+pub(super) fn strip(line: &[u8], out: &mut Vec<u8>, refusals: &mut VecDeque<OptionRefusal>) {
     let mut octets = line.iter().copied().peekable();
     while let Some(octet) = octets.next() {
         match (octet, octets.peek().copied()) {
@@ -52,7 +52,7 @@ pub(super) fn strip(line: &[u8], out: &mut Vec<u8>, refusals: &mut VecDeque<Refu
                     DO => WONT,
                     _ => continue,
                 };
-                refusals.extend(option.map(|option| Refusal([IAC, answer, option])));
+                refusals.extend(option.map(|option| OptionRefusal([IAC, answer, option])));
             }
             (IAC, Some(SB)) => {
                 // A subnegotiation ends with SE; nothing in it is for us.
