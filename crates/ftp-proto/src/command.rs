@@ -27,6 +27,7 @@ use crate::verb::{Arity, Verb, with_verbs};
 
 /// Why a line is not a command. The session answers 500, 501 or 504.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CommandError {
     /// The line is empty.
     #[error("empty line")]
@@ -75,6 +76,7 @@ macro_rules! define_commands {
     (@emit $(($variant:ident $word:literal $clause:literal [$($payload:tt)?] {$parse:expr} {$pattern:pat => $argument:expr} {$arbitrary:expr}))*) => {
         /// A command with its argument.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
         pub enum Command {
             $(#[doc = concat!("`", $word, "` (", $clause, ")")] $variant $($payload)?,)*
         }

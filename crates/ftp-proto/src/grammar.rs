@@ -36,6 +36,7 @@ pub trait Argument: Encode + Sized {
 
 /// What a parser wanted in place of what it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Expected {
     /// The octets do not follow the grammar (reply 501).
     Syntax(&'static str),

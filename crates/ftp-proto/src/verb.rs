@@ -37,6 +37,7 @@ pub enum During {
 
 /// One row of the verb table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VerbSpec {
     /// The verb.
     pub verb: Verb,
@@ -158,6 +159,7 @@ macro_rules! define_verbs {
         [$(($alias:ident $alias_word:literal $target:ident $alias_clause:literal))*]) => {
         /// A verb, by its word on the wire.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
         pub enum Verb {
             $(#[doc = concat!("`", $word, "` (", $clause, ")")] $variant,)*
         }

@@ -63,7 +63,7 @@ fn failure(rest: &str) -> Failure {
         "partial" => Left::Partial(octets),
         other => panic!("{other}: unknown remainder"),
     };
-    Failure { fault, left, count: Count { file: octets, wire: octets } }
+    Failure::new(fault, left, Count { file: octets, wire: octets })
 }
 
 impl Play {
@@ -95,21 +95,15 @@ impl Play {
     fn event(&mut self, text: &str) {
         let (name, rest) = words(text);
         let event = match name {
-            "secured" => Event::Secured(TlsFacts {
-                version: "TLSv1.3".into(),
-                server_name: (!rest.is_empty()).then(|| rest.to_owned()),
-                ..TlsFacts::default()
-            }),
+            "secured" => Event::Secured(
+                TlsFacts::new("TLSv1.3", "").server_name((!rest.is_empty()).then(|| rest.to_owned())),
+            ),
             "unsecured" => Event::Unsecured,
             "login" | "limited" => {
                 let (letters, home) = words(rest);
-                Event::Authenticated(Ok(Login {
-                    rights: Rights::parse(letters).unwrap(),
-                    home: VPath::new(home).unwrap(),
-                    abilities: Abilities::ALL,
-                    file_max: (name == "limited").then_some(1000),
-                    welcome: None,
-                }))
+                let (rights, home) = (Rights::parse(letters).unwrap(), VPath::new(home).unwrap());
+                let file_max = (name == "limited").then_some(1000);
+                Event::Authenticated(Ok(Login::new(rights, home, Abilities::ALL).file_max(file_max)))
             }
             "denied" => Event::Authenticated(Err(Denied::Credentials)),
             "done" => Event::Stored(Ok(Answer::Done)),

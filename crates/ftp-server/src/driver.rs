@@ -344,13 +344,9 @@ impl Driver {
 
     fn welcome(&mut self, guest: Guest) -> Login {
         let account = &guest.account;
-        let login = Login {
-            rights: account.rights,
-            home: VPath::root(),
-            abilities: account.storage.can(),
-            file_max: account.file_max,
-            welcome: account.welcome.clone(),
-        };
+        let login = Login::new(account.rights, VPath::root(), account.storage.can())
+            .file_max(account.file_max)
+            .welcome(account.welcome.clone());
         self.guest = Some(guest);
         login
     }

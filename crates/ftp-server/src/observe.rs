@@ -117,6 +117,7 @@ impl Observer for Log {
             }
             Notice::Ending(Ending::Quit | Ending::Gone) => tracing::info!(%session, %peer, "end"),
             Notice::Ending(why) => tracing::info!(%session, %peer, ?why, "end"),
+            other => tracing::debug!(%session, %peer, ?other, "notice"),
         }
     }
 

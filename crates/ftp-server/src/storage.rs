@@ -256,6 +256,7 @@ pub trait Splice: Send + sealed::Sealed {
 pub(crate) mod sealed {
     //! Keeps traits whose promises only this crate can make.
 
+    #[allow(unnameable_types, reason = "that is what keeps others from it")]
     pub trait Sealed {}
 }
 

@@ -350,17 +350,8 @@ fn configs(
 
 /// What the session may know of a control connection's TLS.
 pub(crate) fn facts(connection: &ServerConnection) -> TlsFacts {
-    TlsFacts {
-        version: connection
-            .protocol_version()
-            .and_then(|version| version.as_str())
-            .unwrap_or("TLS")
-            .to_owned(),
-        cipher: connection
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str())
-            .unwrap_or("unknown cipher")
-            .to_owned(),
-        server_name: connection.server_name().map(str::to_owned),
-    }
+    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    TlsFacts::new(version, cipher.unwrap_or("unknown cipher"))
+        .server_name(connection.server_name().map(str::to_owned))
 }

@@ -22,6 +22,7 @@ pub use crate::value::facts::FactChange;
 ///               / (word [SP text])
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Opts {
     /// The facts that MLSx sends from now on; unknown ones are already left out.
     Mlst(FactSet),

@@ -101,6 +101,7 @@ impl Encode for ListArg {
 ///               / (word [SP text])
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SiteCommand {
     /// `SITE CHMOD mode path`: permission bits, at most 0o7777.
     Chmod(u16, PathArg),

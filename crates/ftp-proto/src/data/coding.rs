@@ -62,6 +62,7 @@ impl Coding {
 
 /// Why received octets cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// An escape of a record stream is neither EOR, EOF nor 255 (RFC 959 §3.4.1).
     #[error("octet 255 is followed by neither 1, 2, 3 nor 255 in record structure")]

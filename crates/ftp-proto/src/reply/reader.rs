@@ -20,6 +20,7 @@ const REPLY_MAX: usize = 1 << 20;
 
 /// Why the octets are no reply. The connection is of no use afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ReplyError {
     /// A reply does not begin with three digits and a space or hyphen.
     #[error("a reply begins with three digits and a space or a hyphen")]

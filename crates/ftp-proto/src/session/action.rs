@@ -12,6 +12,8 @@ use crate::value::text::{Password, Text, Username};
 use crate::verb::Verb;
 
 /// Something the driver does, in the order in which it is given. Those with an answer say which.
+///
+/// It is exhaustive, as are [`Format`] and [`Algorithm`]: a driver has to do all of it, and the compiler says what it lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Send a reply.
@@ -49,6 +51,7 @@ pub enum Action {
 
 /// What a client proves itself with.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Credentials {
     /// The virtual host it chose by HOST.
     pub host: Option<String>,
@@ -60,8 +63,17 @@ pub struct Credentials {
     pub tls: Option<TlsFacts>,
 }
 
+impl Credentials {
+    /// A user name and a password, given in clear and to no host in particular.
+    #[must_use]
+    pub fn new(user: Username, password: Password) -> Self {
+        Self { host: None, user, password, tls: None }
+    }
+}
+
 /// What a session asks its storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Request {
     /// What is known of an entry. Answer: `Facts`.
     Facts(VPath),
@@ -111,6 +123,7 @@ impl Span {
 
 /// How an upload goes into the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Create {
     /// STOR: a new file, or in place of an old one.
     Replace,
@@ -144,6 +157,7 @@ pub enum Outgoing {
 
 /// A download.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outbound {
     /// What was opened before.
     pub what: Outgoing,
@@ -155,6 +169,7 @@ pub struct Outbound {
 
 /// An upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Inbound {
     /// Where to.
     pub path: VPath,
@@ -168,6 +183,14 @@ pub struct Inbound {
     pub declared: Option<u64>,
     /// The most octets that RANG allows.
     pub limit: Option<u64>,
+}
+
+impl Inbound {
+    /// An upload of whatever length.
+    #[must_use]
+    pub fn new(path: VPath, how: Create, coding: Coding, protection: Protection) -> Self {
+        Self { path, how, coding, protection, declared: None, limit: None }
+    }
 }
 
 /// Whether a data connection is protected.
@@ -219,6 +242,7 @@ impl Algorithm {
 
 /// Something worth a line in a log or a count in a metric. It never holds a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Notice {
     /// The control connection is protected.
     Secured(TlsFacts),
@@ -243,6 +267,7 @@ pub enum Notice {
 
 /// One transfer, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transferred {
     /// The command.
     pub verb: Verb,
@@ -262,6 +287,7 @@ pub struct Transferred {
 
 /// Why a session ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ending {
     /// QUIT.
     Quit,

@@ -13,6 +13,7 @@ use crate::value::text::Text;
 
 /// Something the driver reports. Every event has an answer in every state.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A line of the control connection, without its end.
     Line(&'a [u8]),
@@ -48,6 +49,7 @@ pub enum Event<'a> {
 
 /// What the control connection's TLS session is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct TlsFacts {
     /// Protocol version, such as `TLSv1.3`.
     pub version: String,
@@ -57,8 +59,23 @@ pub struct TlsFacts {
     pub server_name: Option<String>,
 }
 
+impl TlsFacts {
+    /// What a handshake agreed on, without a server name.
+    pub fn new(version: impl Into<String>, cipher: impl Into<String>) -> Self {
+        Self { version: version.into(), cipher: cipher.into(), server_name: None }
+    }
+
+    /// The same with the name that the client asked for, if it did.
+    #[must_use]
+    pub fn server_name(mut self, name: Option<String>) -> Self {
+        self.server_name = name;
+        self
+    }
+}
+
 /// What a login yields to the session. The file system that comes with it stays with the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Login {
     /// What the user may do.
     pub rights: Rights,
@@ -72,8 +89,31 @@ pub struct Login {
     pub welcome: Option<Text>,
 }
 
+impl Login {
+    /// A login without bound and with the usual welcome.
+    #[must_use]
+    pub fn new(rights: Rights, home: VPath, abilities: Abilities) -> Self {
+        Self { rights, home, abilities, file_max: None, welcome: None }
+    }
+
+    /// The same with a bound on the octets of a file.
+    #[must_use]
+    pub fn file_max(mut self, octets: Option<u64>) -> Self {
+        self.file_max = octets;
+        self
+    }
+
+    /// The same with another text for the 230 reply.
+    #[must_use]
+    pub fn welcome(mut self, text: Option<Text>) -> Self {
+        self.welcome = text;
+        self
+    }
+}
+
 /// Why a login is refused. The client is told the same for every cause but the last two.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Denied {
     /// No such user, wrong password, disabled account.
     Credentials,
@@ -87,6 +127,7 @@ pub enum Denied {
 
 /// What a storage answers to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// It is done.
     Done,
@@ -106,6 +147,7 @@ pub enum Answer {
 
 /// Why a storage does not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// There is no such entry.
     #[error("no such file or directory")]
@@ -168,6 +210,7 @@ pub struct Count {
 
 /// Who seems to be in the way of data connections, as far as a server can tell from all that it has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Suspect {
     /// Too little was seen to tell.
     #[default]
@@ -182,6 +225,7 @@ pub enum Suspect {
 
 /// Why no data connection came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DataFault {
     /// Nobody connected to the passive port in time; perhaps a stranger did.
     NobodyCame {
@@ -204,6 +248,7 @@ pub enum DataFault {
 
 /// A transfer that did not come to its end, and what it leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// Why.
     pub fault: Fault,
@@ -213,8 +258,17 @@ pub struct Failure {
     pub count: Count,
 }
 
+impl Failure {
+    /// A transfer that failed by `fault` after `count` octets and leaves `left` behind.
+    #[must_use]
+    pub fn new(fault: Fault, left: Left, count: Count) -> Self {
+        Self { fault, left, count }
+    }
+}
+
 /// Why a transfer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The session asked for it.
     Aborted,
@@ -245,6 +299,7 @@ pub enum Fault {
 
 /// What a failed upload leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Left {
     /// It was no upload, or nothing was written: everything is as it was.
     Nothing,

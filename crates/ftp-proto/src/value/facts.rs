@@ -9,6 +9,7 @@ use crate::value::time::TimeVal;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A file (`type=file`).
     File,
@@ -148,6 +149,7 @@ bitflags! {
 
 /// One fact that can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FactName {
     /// `Type`
     Type,
@@ -225,6 +227,7 @@ impl FactSet {
 
 /// One fact that `MFF` sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FactChange {
     /// `Modify=time-val`
     Modify(TimeVal),

@@ -54,6 +54,7 @@ impl Argument for PathArg {
 
 /// Why a pathname cannot name anything on this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PathError {
     /// A control character (%x01-1F, %x7F): listings could not show it on one line.
     #[error("control characters are not accepted in names")]

@@ -9,6 +9,7 @@ use crate::value::text::Word;
 /// mechanism-name = 1*32(ALPHA / DIGIT / "-" / "_" / ...)   ; RFC 2228 §3, RFC 4217 §17, case-independent
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mechanism {
     /// `TLS`, and its synonym `TLS-C`: data connections start in clear.
     Tls,

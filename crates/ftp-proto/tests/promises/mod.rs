@@ -177,13 +177,7 @@ impl Driver {
             Owed::Unsecured => Event::Unsecured,
             Owed::Authenticated if good => {
                 self.logged_in = true;
-                let login = Login {
-                    rights: Rights::ALL,
-                    home: VPath::root(),
-                    abilities: Abilities::ALL,
-                    file_max: None,
-                    welcome: None,
-                };
+                let login = Login::new(Rights::ALL, VPath::root(), Abilities::ALL);
                 Event::Authenticated(Ok(login))
             }
             Owed::Authenticated => Event::Authenticated(Err(Denied::Credentials)),
@@ -201,7 +195,7 @@ impl Driver {
             Owed::Ended if good => Event::Ended(Ok(Count::default())),
             Owed::Ended => {
                 let fault = Fault::Broken(Text::from("reset"));
-                Event::Ended(Err(Failure { fault, left: Left::Nothing, count: Count::default() }))
+                Event::Ended(Err(Failure::new(fault, Left::Nothing, Count::default())))
             }
         };
         self.handle(event);

@@ -186,12 +186,8 @@ mod tests {
         password: &str,
     ) -> Result<(), Denied> {
         let user = Username::new(name).unwrap();
-        let credentials = Credentials {
-            host: host.map(str::to_owned),
-            user,
-            password: Password::new(password).unwrap(),
-            tls: None,
-        };
+        let mut credentials = Credentials::new(user, Password::new(password).unwrap());
+        credentials.host = host.map(str::to_owned);
         let attempt = Attempt { credentials: &credentials, peer: "192.0.2.1".parse().unwrap() };
         users.authenticate(&attempt).await.map(drop)
     }

@@ -56,6 +56,8 @@ pub(super) async fn ask(
         Request::RemoveFile(path) => done(storage.remove_file(&path).await)?,
         Request::Rename(from, to) => done(storage.rename(&from, &to).await)?,
         Request::Change(path, change) => done(storage.change(&path, &change).await)?,
+        // What a later ftp-proto may ask.
+        _ => return Err(Refusal::Unsupported),
     };
     Ok((answer, Ready::Nothing))
 }

@@ -70,7 +70,8 @@ impl Trace {
             DataFault::Refused(_) | DataFault::TimedOut(..) | DataFault::Unreachable(..) => {
                 (shared.health.active(client, Outcome::Bad), None)
             }
-            DataFault::Lost => (Suspect::Unknown, None),
+            // Lost: who is in the way would not have let it stand.
+            _ => (Suspect::Unknown, None),
         };
         self.record.stranger = stranger;
         self.record.suspect = Some(suspect);

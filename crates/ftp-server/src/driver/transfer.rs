@@ -162,6 +162,7 @@ async fn room(storage: &dyn Storage, file_max: Option<u64>, plan: &Inbound) -> R
             Err(Refusal::NotFound) => 0,
             Err(refusal) => return Err(refusal),
         },
+        _ => return Err(Refusal::Unsupported),
     };
     most.checked_sub(before).ok_or(Refusal::OverQuota)
 }
@@ -179,5 +180,5 @@ async fn unless_stopped(
 }
 
 fn ended(count: Count, fault: Fault, left: Left) -> Done {
-    Done::Ended(Err(Failure { fault, left, count }))
+    Done::Ended(Err(Failure::new(fault, left, count)))
 }

@@ -160,6 +160,7 @@ fn start(how: Create, size: usize) -> Result<usize, StorageError> {
             let at = usize::try_from(offset).ok().filter(|at| *at <= size);
             at.ok_or(StorageError::BeyondEnd)
         }
+        _ => Err(StorageError::Unsupported),
     }
 }
 
@@ -272,6 +273,7 @@ impl Storage for MemoryStorage {
         match change {
             FactChange::Modify(time) => node.modify = *time,
             FactChange::UnixMode(mode) => node.mode = u32::from(*mode),
+            _ => return Err(StorageError::Unsupported),
         }
         Ok(())
     }

@@ -159,7 +159,7 @@ fn blame(client: &Client, suspect: Suspect) -> String {
         (None, Suspect::Unknown) if client.silent > 1 => {
             "connected and nothing moves: a content filter, or packets too big for the path (try data_mss = 1200)".to_owned()
         }
-        (None, Suspect::Unknown) => "too little is known".to_owned(),
+        (None, _) => "too little is known".to_owned(),
     }
 }
 

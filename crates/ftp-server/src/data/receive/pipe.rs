@@ -134,7 +134,8 @@ mod tests {
         let sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         let (how, coding, protection) = (Create::Replace, Coding::default(), Protection::Clear);
-        let plan = Inbound { path, how, coding, protection, declared: None, limit };
+        let mut plan = Inbound::new(path, how, coding, protection);
+        plan.limit = limit;
         let terms = Terms { plan: &plan, room: u64::MAX };
         let pace = Pace::new(Duration::from_millis(200), &Workers::default());
         let stop = watch::Sender::new(Go::On);

@@ -126,6 +126,7 @@ impl Folder {
                 // Set-user-ID and its kin are not for FTP.
                 rustix::fs::fchmod(fd, Mode::from_raw_mode(u32::from(mode & 0o777))).map_err(refusal)
             }
+            _ => Err(StorageError::Unsupported),
         }
     }
 

@@ -34,6 +34,6 @@ pub(super) fn perm(kind: Kind, mode: u32) -> Perm {
         (Kind::File, true, true) => b"adfrw",
         (Kind::File, true, false) => b"dfr",
         (Kind::File, false, true) => b"adfw",
-        (Kind::File, false, false) | (Kind::Other, ..) => b"df",
+        _ => b"df",
     })
 }

@@ -67,8 +67,8 @@ impl Folder {
         let size = old.as_ref().map_or(0, size_of);
         let naming = match how {
             Create::Replace => Naming::Replace,
-            Create::Append | Create::At(_) => Naming::Fresh,
             Create::Unique => Naming::Unique,
+            _ => Naming::Fresh,
         };
         Ok(match how {
             Create::Replace if self.is_live(path) => {
@@ -85,6 +85,7 @@ impl Folder {
             Create::Replace | Create::Unique | Create::Append | Create::At(_) => {
                 Box::new(Upload::Planned(Plan { place, old, naming, terms }))
             }
+            _ => return Err(StorageError::Unsupported),
         })
     }
 
