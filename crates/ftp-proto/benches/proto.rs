@@ -120,12 +120,10 @@ fn replies(criterion: &mut Criterion) {
 }
 
 fn listings(criterion: &mut Criterion) {
-    let facts = Facts {
-        modify: Some(TimeVal::from_unix(1_780_000_000)),
-        perm: Perm::of(b"adfrw"),
-        unique: Some(0x1234_5678_9abc_def0),
-        ..Facts::new(Kind::File, 1_234_567)
-    };
+    let mut facts = Facts::new(Kind::File, 1_234_567);
+    facts.modify = Some(TimeVal::from_unix(1_780_000_000));
+    facts.perm = Perm::of(b"adfrw");
+    facts.unique = Some(0x1234_5678_9abc_def0);
     let entry = Entry { name: b"some-file-name.txt".to_vec(), facts };
     let mut group = criterion.benchmark_group("listing lines");
     group.throughput(Throughput::Elements(1000));

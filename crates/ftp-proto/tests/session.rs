@@ -69,18 +69,18 @@ fn failure(rest: &str) -> Failure {
 impl Play {
     fn new(options: &str) -> Self {
         let has = |option: &str| options.split(' ').any(|word| word == option);
-        let mut policy = Policy { greeting: Text::from("Ready."), ..Policy::default() };
+        let mut policy = Policy::default().greeting("Ready.");
         if has("plain") {
-            policy.plain = Plain::Allow;
+            policy = policy.plain(Plain::Allow);
         }
         if has("optional") {
-            policy.data_protection = DataProtection::Optional;
+            policy = policy.data_protection(DataProtection::Optional);
         }
         if has("ccc") {
-            policy.clear_control = Switch::On;
+            policy = policy.clear_control(Switch::On);
         }
         if has("hosts") {
-            policy.hosts = vec!["a.example".to_owned(), "b.example".to_owned()];
+            policy = policy.hosts(["a.example".to_owned(), "b.example".to_owned()]);
         }
         let v6 = has("ipv6");
         let ends = Endpoints {

@@ -125,7 +125,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bucket = Bucket::default();
     if let Some(address) = std::env::args().nth(1) {
         let users = Users::new()?.with("me", "secret", Account::new(Rights::all(), Arc::new(bucket)))?;
-        let policy = Policy { plain: Plain::Allow, ..Policy::default() };
+        let policy = Policy::default().plain(Plain::Allow);
         let server = Server::builder(users).policy(policy).options(Options::default());
         server.explicit(address.parse()?).bind().await?.run(std::future::pending()).await;
         return Ok(());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use ftp_proto::session::{Abilities, Entrance, Plain, Policy, Switch};
+use ftp_proto::session::{Abilities, Entrance, Policy, Switch};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -139,14 +139,16 @@ impl Builder {
         if self.addresses.is_empty() {
             return Err(ServeError::NoListener);
         }
-        if self.tls.is_none() && self.policy.plain == Plain::Refuse {
+        if self.tls.is_none() && self.policy.needs_tls() {
             return Err(ServeError::NobodyCanLogIn);
         }
         if self.tls.is_none() && self.addresses.iter().any(|(_, entrance)| *entrance == Entrance::Implicit) {
             return Err(ServeError::ImplicitWithoutTls);
         }
-        self.policy.tls = if self.tls.is_some() { Switch::On } else { Switch::Off };
-        self.policy.passive_ports = format!("{}-{}", self.ports.start(), self.ports.end());
+        self.policy = self
+            .policy
+            .tls(if self.tls.is_some() { Switch::On } else { Switch::Off })
+            .passive_ports(format!("{}-{}", self.ports.start(), self.ports.end()));
         let mut listeners = Vec::new();
         for (address, entrance) in &self.addresses {
             let listener = accept::listen(*address).map_err(|error| ServeError::Bind(*address, error))?;
@@ -160,7 +162,7 @@ impl Builder {
         };
         let start = |duty| Threads::start(duty, self.threads).map_err(ServeError::Threads);
         let (sessions, transfers) = (start(Duty::Sessions)?, start(Duty::Transfers)?);
-        let passive_policy = Arc::new(Policy { active: Switch::Off, ..self.policy.clone() });
+        let passive_policy = Arc::new(self.policy.clone().active(Switch::Off));
         let shared = Shared {
             policy: Arc::new(self.policy),
             passive_policy,
@@ -199,7 +201,7 @@ impl Server {
     pub fn builder(authenticator: impl Authenticator + 'static) -> Builder {
         Builder {
             authenticator: Arc::new(authenticator),
-            policy: Policy { abilities: Abilities::ALL, ..Policy::default() },
+            policy: Policy::default().abilities(Abilities::ALL),
             options: Options::default(),
             tls: None,
             ports: PASSIVE_PORTS,

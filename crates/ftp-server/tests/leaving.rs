@@ -54,7 +54,7 @@ async fn narrow(folder: &std::path::Path) -> TestServer {
     let users = Users::new().unwrap().with("me", "secret", account).unwrap();
     let (chain, key) = certificate();
     let tls = Arc::new(Tls::with_ring(chain, key).unwrap());
-    start(Server::builder(users).tls(tls).policy(Policy { plain: Plain::Allow, ..Policy::default() })).await
+    start(Server::builder(users).tls(tls).policy(Policy::default().plain(Plain::Allow))).await
 }
 
 /// A connection that is logged in, as raw octets.

@@ -29,7 +29,7 @@ async fn a_client_that_reads_nothing_makes_its_session_hold_little() {
         std::fs::write(folder.path().join(format!("a-name-that-is-rather-long-for-a-file-{index:064}")), "")
             .unwrap();
     }
-    let policy = Policy { plain: Plain::Allow, accept: Duration::from_secs(60), ..Policy::default() };
+    let policy = Policy::default().plain(Plain::Allow).accept(Duration::from_secs(60));
     let server = start(builder(folder.path()).policy(policy)).await;
     for (line, count) in [("STAT /", 250), ("STAT", 10_000), ("NOOP", 10_000), ("EPSV", 10_000)] {
         let mut client = Client::login(&server, Profile::Plain).await;

@@ -285,7 +285,7 @@ fn memory_server() -> ftp_server::Builder {
     account.sessions = Some(1);
     let users = Users::new().unwrap().with("me", "secret", account).unwrap();
     let (chain, key) = certificate();
-    let policy = Policy { plain: Plain::Allow, ..Policy::default() };
+    let policy = Policy::default().plain(Plain::Allow);
     let options = Options { login_delay: Duration::from_millis(20), ..Options::default() };
     Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
 }

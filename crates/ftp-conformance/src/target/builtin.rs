@@ -78,15 +78,13 @@ fn tls(setup: Option<Need>) -> Result<Option<Arc<Tls>>, String> {
 
 fn policy(setup: Option<Need>) -> Policy {
     let accept = Duration::from_secs(2);
-    let strict = Policy { accept, ..Policy::default() };
-    let open = Policy { plain: Plain::Allow, data_protection: DataProtection::Optional, ..strict.clone() };
+    let strict = Policy::default().accept(accept);
+    let open = strict.clone().plain(Plain::Allow).data_protection(DataProtection::Optional);
     match setup {
         Some(Need::Strict) => strict,
-        Some(Need::Impatient) => {
-            Policy { idle: Duration::from_secs(2), login_time: Duration::from_secs(3), ..open }
-        }
-        Some(Need::Hosts) => Policy { hosts: HOSTS.iter().map(|host| (*host).to_owned()).collect(), ..open },
-        Some(Need::Ccc) => Policy { clear_control: Switch::On, ..open },
+        Some(Need::Impatient) => open.idle(Duration::from_secs(2)).login_time(Duration::from_secs(3)),
+        Some(Need::Hosts) => open.hosts(HOSTS.iter().map(|host| (*host).to_owned())),
+        Some(Need::Ccc) => open.clear_control(Switch::On),
         _ => open,
     }
 }

@@ -37,39 +37,151 @@ pub enum Switch {
     On,
 }
 
-/// The rules of all sessions of a server.
+/// The rules of all sessions of a server: the safe ones of [`Policy::default`], and what is set after.
+///
+/// ```
+/// use std::time::Duration;
+/// use ftp_proto::session::{Plain, Policy};
+///
+/// let policy = Policy::default().plain(Plain::Allow).idle(Duration::from_secs(60));
+/// assert!(!policy.needs_tls());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Policy {
+    pub(super) greeting: Text,
+    pub(super) plain: Plain,
+    pub(super) data_protection: DataProtection,
+    pub(super) tls: Switch,
+    pub(super) active: Switch,
+    pub(super) clear_control: Switch,
+    pub(super) abilities: Abilities,
+    pub(super) hosts: Vec<String>,
+    pub(super) passive_ports: String,
+    pub(super) idle: Duration,
+    pub(super) login_time: Duration,
+    pub(super) accept: Duration,
+    pub(super) connect: Duration,
+    pub(super) attempts: u32,
+    pub(super) errors: u32,
+}
+
+impl Policy {
     /// Text of the 220 greeting; names no product version.
-    pub greeting: Text,
-    /// Logins without TLS.
-    pub plain: Plain,
-    /// Data in clear within TLS sessions.
-    pub data_protection: DataProtection,
+    #[must_use]
+    pub fn greeting(mut self, text: impl Into<Text>) -> Self {
+        self.greeting = text.into();
+        self
+    }
+
+    /// Whether logins without TLS are taken.
+    #[must_use]
+    pub fn plain(mut self, plain: Plain) -> Self {
+        self.plain = plain;
+        self
+    }
+
+    /// Whether TLS sessions may move data in clear.
+    #[must_use]
+    pub fn data_protection(mut self, level: DataProtection) -> Self {
+        self.data_protection = level;
+        self
+    }
+
     /// AUTH TLS.
-    pub tls: Switch,
+    #[must_use]
+    pub fn tls(mut self, tls: Switch) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// PORT and EPRT.
-    pub active: Switch,
+    #[must_use]
+    pub fn active(mut self, active: Switch) -> Self {
+        self.active = active;
+        self
+    }
+
     /// CCC.
-    pub clear_control: Switch,
+    #[must_use]
+    pub fn clear_control(mut self, ccc: Switch) -> Self {
+        self.clear_control = ccc;
+        self
+    }
+
     /// What FEAT promises before login; after it, what the user's storage can do.
-    pub abilities: Abilities,
-    /// Names of virtual hosts, in lower case; none switches HOST off.
-    pub hosts: Vec<String>,
+    #[must_use]
+    pub fn abilities(mut self, abilities: Abilities) -> Self {
+        self.abilities = abilities;
+        self
+    }
+
+    /// Names of virtual hosts, in any letter case; none switches HOST off.
+    #[must_use]
+    pub fn hosts(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.hosts = names.into_iter().map(|name| name.to_ascii_lowercase()).collect();
+        self
+    }
+
     /// Passive ports as text, for replies.
-    pub passive_ports: String,
+    #[must_use]
+    pub fn passive_ports(mut self, text: impl Into<String>) -> Self {
+        self.passive_ports = text.into();
+        self
+    }
+
     /// How long a session may be idle after login.
-    pub idle: Duration,
+    #[must_use]
+    pub fn idle(mut self, time: Duration) -> Self {
+        self.idle = time;
+        self
+    }
+
     /// How long a connection may take to log in.
-    pub login_time: Duration,
+    #[must_use]
+    pub fn login_time(mut self, time: Duration) -> Self {
+        self.login_time = time;
+        self
+    }
+
     /// How long to wait for the client on a passive port.
-    pub accept: Duration,
+    #[must_use]
+    pub fn accept(mut self, time: Duration) -> Self {
+        self.accept = time;
+        self
+    }
+
     /// How long to try an active connection.
-    pub connect: Duration,
+    #[must_use]
+    pub fn connect(mut self, time: Duration) -> Self {
+        self.connect = time;
+        self
+    }
+
     /// Failed logins before the session ends.
-    pub attempts: u32,
+    #[must_use]
+    pub fn attempts(mut self, most: u32) -> Self {
+        self.attempts = most;
+        self
+    }
+
     /// Errors in a row before the session ends.
-    pub errors: u32,
+    #[must_use]
+    pub fn errors(mut self, most: u32) -> Self {
+        self.errors = most;
+        self
+    }
+
+    /// Whether logins are taken over TLS only.
+    #[must_use]
+    pub fn needs_tls(&self) -> bool {
+        self.plain == Plain::Refuse
+    }
+
+    /// The names of virtual hosts, in lower case.
+    #[must_use]
+    pub fn host_names(&self) -> &[String] {
+        &self.hosts
+    }
 }
 
 impl Default for Policy {

@@ -74,8 +74,9 @@ impl Perm {
     }
 }
 
-/// The facts of one entry.
+/// The facts of one entry: [`Facts::new`], and then what else is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Facts {
     /// What it is.
     pub kind: Kind,

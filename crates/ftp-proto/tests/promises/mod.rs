@@ -64,7 +64,11 @@ impl Driver {
         let entrance = if seed & 2 == 0 { Entrance::Explicit } else { Entrance::Implicit };
         let data_protection = if seed & 4 == 0 { DataProtection::Optional } else { DataProtection::Required };
         let clear_control = if seed & 8 == 0 { Switch::On } else { Switch::Off };
-        let policy = Policy { plain, data_protection, clear_control, errors: 1_000_000, ..Policy::default() };
+        let policy = Policy::default()
+            .plain(plain)
+            .data_protection(data_protection)
+            .clear_control(clear_control)
+            .errors(1_000_000);
         let ends = Endpoints {
             local: "192.0.2.1:21".parse().unwrap(),
             peer: "192.0.2.7:4000".parse().unwrap(),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::session::{DataProtection, Policy, Rights, Switch};
-use ftp_proto::value::text::Text;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -56,24 +55,25 @@ impl Config {
     /// The rules of the protocol.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let defaults = Policy::default();
         let switch = |toggle| if toggle == Toggle::On { Switch::On } else { Switch::Off };
-        Policy {
-            greeting: self.policy.greeting.as_deref().map_or(defaults.greeting, Text::from),
-            plain: self.policy.plain.0,
-            data_protection: match self.tls.clear_data {
-                Toggle::On => DataProtection::Optional,
-                Toggle::Off => DataProtection::Required,
-            },
-            active: switch(self.policy.active.unwrap_or(Toggle::On)),
-            clear_control: switch(self.tls.clear_control),
-            hosts: self.host_names(),
-            idle: Duration::from_secs(self.limits.idle),
-            login_time: Duration::from_secs(self.limits.login_time),
-            accept: Duration::from_secs(self.limits.accept),
-            connect: Duration::from_secs(self.limits.connect),
-            attempts: self.limits.attempts,
-            ..defaults
+        let data_protection = match self.tls.clear_data {
+            Toggle::On => DataProtection::Optional,
+            Toggle::Off => DataProtection::Required,
+        };
+        let policy = Policy::default()
+            .plain(self.policy.plain.0)
+            .data_protection(data_protection)
+            .active(switch(self.policy.active.unwrap_or(Toggle::On)))
+            .clear_control(switch(self.tls.clear_control))
+            .hosts(self.host_names())
+            .idle(Duration::from_secs(self.limits.idle))
+            .login_time(Duration::from_secs(self.limits.login_time))
+            .accept(Duration::from_secs(self.limits.accept))
+            .connect(Duration::from_secs(self.limits.connect))
+            .attempts(self.limits.attempts);
+        match self.policy.greeting.as_deref() {
+            Some(greeting) => policy.greeting(greeting),
+            None => policy,
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
              [[user]]\nname = \"b\"\nhost = \"b.example\"\n{user}"
         );
         let config = Config::parse(&text).unwrap();
-        assert_eq!(config.policy().hosts, ["a.example"]);
+        assert_eq!(config.policy().host_names(), ["a.example"]);
         assert_eq!(
             config.host_identities(&text).unwrap_err()[0].to_string(),
             "line 2: a host needs both cert and key, or neither"

@@ -3,7 +3,7 @@
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
 use ftp_proto::session::{Answer, Format, Refusal, Request, Rights, Span};
-use ftp_proto::value::facts::{Entry, Facts};
+use ftp_proto::value::facts::Entry;
 use ftp_proto::value::path::VPath;
 
 use crate::data::send::{Listing, Origin};
@@ -29,8 +29,9 @@ pub(super) async fn ask(
 ) -> Result<(Answer, Ready), Refusal> {
     let answer = match request {
         Request::Facts(path) => {
-            let facts = storage.facts(&path).await?;
-            Answer::Facts(Facts { perm: facts.perm.intersection(rights.perm()), ..facts })
+            let mut facts = storage.facts(&path).await?;
+            facts.perm &= rights.perm();
+            Answer::Facts(facts)
         }
         Request::Enter(path) => match storage.facts(&path).await?.is_dir() {
             true => Answer::Done,

@@ -51,13 +51,12 @@ impl Node {
             Some(data) => (Kind::File, data.len() as u64, &b"adfrw"[..]),
             None => (Kind::Dir, 0, &b"cdeflmp"[..]),
         };
-        Facts {
-            modify: Some(self.modify),
-            perm: Perm::of(perm),
-            unique: Some(self.unique),
-            mode: self.mode,
-            ..Facts::new(kind, size)
-        }
+        let mut facts = Facts::new(kind, size);
+        facts.modify = Some(self.modify);
+        facts.perm = Perm::of(perm);
+        facts.unique = Some(self.unique);
+        facts.mode = self.mode;
+        facts
     }
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn builder(root: &Path) -> Builder {
     let storage = LocalStorage::new(root, options).unwrap();
     let users =
         Users::new().unwrap().with("me", "secret", Account::new(Rights::ALL, Arc::new(storage))).unwrap();
-    let policy = Policy { plain: Plain::Allow, accept: Duration::from_millis(300), ..Policy::default() };
+    let policy = Policy::default().plain(Plain::Allow).accept(Duration::from_millis(300));
     let options = Options { login_delay: Duration::from_millis(10), ..Options::default() };
     let (chain, key) = certificate();
     Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))

@@ -61,17 +61,15 @@ impl Folder {
         let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
         // A time that was set back makes a file older than its birth; RFC 3659 §7.5.4 does not let create say so.
         let create = has_birth.then(|| time(stat.stx_btime)).filter(|create| *create <= modify);
-        Facts {
-            kind,
-            size: stat.stx_size,
-            modify: Some(modify),
-            create,
-            perm: perm(kind, mode),
-            unique: Some(self.key.hash_one((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))),
-            mode,
-            links: u64::from(stat.stx_nlink),
-            owner: Some((stat.stx_uid, stat.stx_gid)),
-        }
+        let mut facts = Facts::new(kind, stat.stx_size);
+        facts.modify = Some(modify);
+        facts.create = create;
+        facts.perm = perm(kind, mode);
+        facts.unique = Some(self.key.hash_one((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino)));
+        facts.mode = mode;
+        facts.links = u64::from(stat.stx_nlink);
+        facts.owner = Some((stat.stx_uid, stat.stx_gid));
+        facts
     }
 
     /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
