@@ -21,6 +21,7 @@ pub use users::{Transport, User, UserError, Users, hash_password};
 
 /// A login that is to be checked.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt<'a> {
     /// What the client gave.
     pub credentials: &'a Credentials,
@@ -30,6 +31,7 @@ pub struct Attempt<'a> {
 
 /// What a login yields.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Account {
     /// What the user may do.
     pub rights: Rights,

@@ -20,13 +20,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
-use crate::data::roam::Pace;
+use crate::data::handover::Pace;
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Belongs, Kin, Tickets, Tls};
 
 pub(crate) mod active;
+pub(crate) mod handover;
 pub(crate) mod receive;
-pub(crate) mod roam;
 pub(crate) mod send;
 
 /// Octets that an upload gathers at most before they are written; it holds two such buffers at most.

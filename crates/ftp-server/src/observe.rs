@@ -40,6 +40,7 @@ pub struct Who {
 
 /// Something that concerns a connection and not the protocol.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Incident {
     /// A control connection was accepted. [`Incident::Closed`] follows, whatever becomes of it.
     Opened,
@@ -61,6 +62,7 @@ pub enum Incident {
 
 /// One data connection, from the command that asked for it to its end.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Record {
     /// Both ends as they were announced: the server's port, or the client's.
     pub endpoint: SocketAddr,

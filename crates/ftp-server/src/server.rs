@@ -27,6 +27,7 @@ mod accept;
 
 /// Why a server does not start.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ServeError {
     /// An address cannot be bound.
     #[error("cannot listen on {0}: {1}")]

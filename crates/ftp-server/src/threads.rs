@@ -2,7 +2,7 @@
 //!
 //! A session, its data connections and its timers are then woken by one thread only. On a runtime whose threads share
 //! their work, every command of an otherwise quiet server wakes a second thread to see whether there is something to steal.
-//! Only long transfers go elsewhere (`data/roam.rs`), to threads for transfers.
+//! Only long transfers go elsewhere (`data/handover.rs`), to threads for transfers.
 
 use std::io;
 use std::sync::Arc;

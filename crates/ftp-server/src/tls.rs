@@ -37,6 +37,7 @@ pub use self::ring::ring_provider;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// The certificate and the key do not fit each other, or the provider cannot use them.
     #[error("certificate or key cannot be used: {0}")]

@@ -45,6 +45,7 @@ pub struct User {
 
 /// Why a user cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum UserError {
     /// The hash is no PHC string of argon2id.
     #[error("the password hash is not an argon2id string; `ftp-server hash-password` makes one")]

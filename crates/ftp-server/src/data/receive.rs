@@ -9,7 +9,7 @@ use ftp_proto::data::Decoder;
 use ftp_proto::session::{Count, Create, Fault, Inbound, Left};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use crate::data::roam::{OverTcp, moved};
+use crate::data::handover::{OverTcp, moved};
 use crate::data::{BUFFER, DataStream, Stop, broken, stopped};
 use crate::storage::{NotStored, Sink};
 

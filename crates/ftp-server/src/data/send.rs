@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::data::roam::{OverTcp, Pace, moved};
+use crate::data::handover::{OverTcp, Pace, moved};
 use crate::data::{DataStream, Stop, broken, close_gently, stopped};
 use crate::ports::reset;
 use crate::storage::{Entries, Native, Source, StorageError};

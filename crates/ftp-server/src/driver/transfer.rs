@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
-use crate::data::roam::{Pace, roam};
+use crate::data::handover::{Pace, hand_over};
 use crate::data::send::send;
 use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, receive, stopped};
 use crate::driver::ask::Ready;
@@ -113,7 +113,8 @@ impl Transfer {
                 Err(fault) => ended(count, fault, Left::Nothing),
             }
         };
-        self.job = Some(Job::new(Bereft::Finish, roam(Box::pin(sending), pace, shared.transfers.clone())));
+        self.job =
+            Some(Job::new(Bereft::Finish, hand_over(Box::pin(sending), pace, shared.transfers.clone())));
     }
 
     /// Receives into what is open, for `account`.
@@ -147,7 +148,8 @@ impl Transfer {
                 (count, Err((fault, left))) => ended(count, fault, left),
             }
         };
-        self.job = Some(Job::new(Bereft::Finish, roam(Box::pin(receiving), pace, shared.transfers.clone())));
+        self.job =
+            Some(Job::new(Bereft::Finish, hand_over(Box::pin(receiving), pace, shared.transfers.clone())));
     }
 }
 

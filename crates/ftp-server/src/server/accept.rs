@@ -1,4 +1,6 @@
 //! Connections come in, get a seat and a task of their own; at the end everyone is sent home.
+//!
+//! Not here: how many there may be (`limits.rs`), on which thread they live (`threads.rs`), and what a session does.
 
 use std::io;
 use std::net::SocketAddr;
@@ -48,8 +50,8 @@ pub(super) async fn serve(
     let drain = watch::Sender::new(false);
     let mut loops = JoinSet::new();
     for (listener, entrance) in listeners {
-        let house = House { shared: Arc::clone(shared), workers: workers.clone(), entrance };
-        loops.spawn(house.accept(listener, drain.subscribe()));
+        let listening = Listener { shared: Arc::clone(shared), workers: workers.clone(), entrance };
+        loops.spawn(listening.accept(listener, drain.subscribe()));
     }
     stop.await;
     drain.send_replace(true);
@@ -58,14 +60,14 @@ pub(super) async fn serve(
     let _late = tokio::time::timeout(shared.options.drain, homeward).await;
 }
 
-/// What one listener needs to let someone in.
-struct House {
+/// What one listening socket needs to admit someone.
+struct Listener {
     shared: Arc<Shared>,
     workers: Workers,
     entrance: Entrance,
 }
 
-impl House {
+impl Listener {
     /// Accepts until the server stops, then waits for its sessions.
     async fn accept(self, listener: TcpListener, mut drain: watch::Receiver<bool>) {
         let mut sessions = JoinSet::new();
@@ -76,7 +78,7 @@ impl House {
                 _ = drain.wait_for(|drain| *drain) => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.let_in(&mut sessions, stream, peer, &drain),
+                Ok((stream, peer)) => self.admit(&mut sessions, stream, peer, &drain),
                 // Out of descriptors, or a connection that was gone again: the next one may work.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
@@ -85,7 +87,7 @@ impl House {
         while sessions.join_next().await.is_some() {}
     }
 
-    fn let_in(
+    fn admit(
         &self,
         sessions: &mut JoinSet<()>,
         stream: TcpStream,
@@ -95,7 +97,7 @@ impl House {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let (shared, entrance, drain) = (Arc::clone(&self.shared), self.entrance, drain.clone());
         let Some(worker) = self.workers.idlest() else {
-            sessions.spawn(meet(shared, entrance, peer, stream, drain));
+            sessions.spawn(introduce(shared, entrance, peer, stream, drain));
             return;
         };
         // From this runtime to that of the thread. A socket that cannot be moved is closed.
@@ -103,7 +105,7 @@ impl House {
         let session = async move {
             let _token = worker.token;
             if let Ok(stream) = TcpStream::from_std(stream) {
-                meet(shared, entrance, peer, stream, drain).await;
+                introduce(shared, entrance, peer, stream, drain).await;
             }
         };
         sessions.spawn_on(session, &worker.handle);
@@ -111,7 +113,7 @@ impl House {
 }
 
 /// Finds out who comes: a load balancer says it.
-async fn meet(
+async fn introduce(
     shared: Arc<Shared>,
     entrance: Entrance,
     peer: SocketAddr,
@@ -134,10 +136,11 @@ async fn meet(
         peer
     };
     let who = Who { id: SessionId::next(), peer, entrance };
-    greet(shared, who, stream, local, drain).await;
+    start(shared, who, stream, local, drain).await;
 }
 
-async fn greet(
+/// Gives the connection its options and a place, and runs its session.
+async fn start(
     shared: Arc<Shared>,
     who: Who,
     stream: TcpStream,

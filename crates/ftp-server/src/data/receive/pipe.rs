@@ -109,7 +109,7 @@ impl<'a> Piped<'a> {
 mod tests {
     use super::*;
     use crate::data::Go;
-    use crate::data::roam::Pace;
+    use crate::data::handover::Pace;
     use crate::storage::{Create, LocalOptions, LocalStorage, Storage, Writing};
     use crate::threads::Workers;
     use ftp_proto::data::Coding;

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::data::broken;
-use crate::data::roam::Pace;
+use crate::data::handover::Pace;
 use crate::page_cache::{is_warm, read_in};
 use crate::storage::StorageError;
 

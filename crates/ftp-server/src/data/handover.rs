@@ -113,7 +113,7 @@ fn adopt(stream: &mut TcpStream) {
 
 /// Runs a transfer here until it wants to leave, then on the thread of `workers` that has the least to do. It ends with this
 /// future, wherever it is.
-pub(crate) async fn roam<T: Send + 'static>(
+pub(crate) async fn hand_over<T: Send + 'static>(
     mut transfer: Pin<Box<dyn Future<Output = T> + Send>>,
     pace: Pace,
     workers: Workers,
@@ -181,7 +181,7 @@ mod tests {
                 heard.load(Ordering::Relaxed)
             };
             assert!(
-                roam(Box::pin(transfer), pace, threads.workers()).await,
+                hand_over(Box::pin(transfer), pace, threads.workers()).await,
                 "the session has heard of the end"
             );
         }
@@ -203,7 +203,7 @@ mod tests {
             }
             (stream, names)
         };
-        let (stream, names) = roam(Box::pin(transfer), pace, workers.clone()).await;
+        let (stream, names) = hand_over(Box::pin(transfer), pace, workers.clone()).await;
         let here = thread();
         assert_eq!(names, [here.as_str(), &here, "transfers-0", "transfers-0"]);
         drop(stream);
@@ -218,10 +218,10 @@ mod tests {
             own.pause(&mut reader, LONG).await;
             std::future::pending::<()>().await;
         };
-        let mut roaming = Box::pin(roam(Box::pin(endless), pace, workers.clone()));
-        assert!(tokio::time::timeout(Duration::from_millis(20), &mut roaming).await.is_err());
+        let mut away = Box::pin(hand_over(Box::pin(endless), pace, workers.clone()));
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut away).await.is_err());
         assert_eq!(Arc::strong_count(&workers.idlest().unwrap().token), idle + 1, "it runs there");
-        drop(roaming);
+        drop(away);
         let ended = async {
             while Arc::strong_count(&workers.idlest().unwrap().token) > idle {
                 tokio::time::sleep(Duration::from_millis(1)).await;
