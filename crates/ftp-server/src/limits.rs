@@ -9,15 +9,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// In all.
-    pub sessions: usize,
+    pub(crate) sessions: usize,
     /// From one address.
-    pub per_address: usize,
+    pub(crate) per_address: usize,
 }
 
 impl Default for Limits {
     /// 10,000 in all, 300 from one address.
     fn default() -> Self {
         Self { sessions: 10_000, per_address: 300 }
+    }
+}
+
+impl Limits {
+    /// So many in all.
+    #[must_use]
+    pub fn sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    /// So many from one address.
+    #[must_use]
+    pub fn per_address(mut self, per_address: usize) -> Self {
+        self.per_address = per_address;
+        self
     }
 }
 
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn seats_are_given_back() {
-        let register = Register::new(Limits { sessions: 3, per_address: 2 });
+        let register = Register::new(Limits::default().sessions(3).per_address(2));
         let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let first = register.sit(here).unwrap();
         let _second = register.sit(here).unwrap();

@@ -18,29 +18,29 @@ use crate::ports::{DataPeer, Ports};
 use crate::threads::Workers;
 use crate::tls::Tls;
 
-/// Times and sizes that are no matter of the protocol.
+/// Times and sizes that are no matter of the protocol: the default, and then what is to be otherwise.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The longest command line, in octets.
-    pub line_max: usize,
+    pub(crate) line_max: usize,
     /// How long no octet may move in a transfer.
-    pub stall: Duration,
+    pub(crate) stall: Duration,
     /// How long a TLS handshake may take, on either kind of connection.
-    pub handshake: Duration,
+    pub(crate) handshake: Duration,
     /// How long a stopping server waits for transfers.
-    pub drain: Duration,
+    pub(crate) drain: Duration,
     /// How long the first failed login waits for its answer; the next ones wait longer.
-    pub login_delay: Duration,
+    pub(crate) login_delay: Duration,
     /// What 227 announces, by the client's network; the address of the control connection where no rule applies.
-    pub announce: Vec<Rule>,
+    pub(crate) announce: Vec<Rule>,
     /// From where data connections may come.
-    pub data_peer: DataPeer,
+    pub(crate) data_peer: DataPeer,
     /// The largest segment of data connections, in octets (TCP_MAXSEG): a cure for paths that drop big packets.
-    pub data_mss: Option<u32>,
+    pub(crate) data_mss: Option<u32>,
     /// The clients that may use active mode, where the policy permits it; all if empty.
-    pub active_clients: Vec<IpNet>,
+    pub(crate) active_clients: Vec<IpNet>,
     /// Load balancers whose connections begin with a header of the PROXY protocol.
-    pub proxies: Vec<IpNet>,
+    pub(crate) proxies: Vec<IpNet>,
 }
 
 impl Default for Options {
@@ -58,6 +58,78 @@ impl Default for Options {
             active_clients: Vec::new(),
             proxies: Vec::new(),
         }
+    }
+}
+
+impl Options {
+    /// The longest command line, in octets.
+    #[must_use]
+    pub fn line_max(mut self, line_max: usize) -> Self {
+        self.line_max = line_max;
+        self
+    }
+
+    /// How long no octet may move in a transfer.
+    #[must_use]
+    pub fn stall(mut self, stall: Duration) -> Self {
+        self.stall = stall;
+        self
+    }
+
+    /// How long a TLS handshake may take, on either kind of connection.
+    #[must_use]
+    pub fn handshake(mut self, handshake: Duration) -> Self {
+        self.handshake = handshake;
+        self
+    }
+
+    /// How long a stopping server waits for transfers.
+    #[must_use]
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// How long the first failed login waits for its answer; the next ones wait longer.
+    #[must_use]
+    pub fn login_delay(mut self, login_delay: Duration) -> Self {
+        self.login_delay = login_delay;
+        self
+    }
+
+    /// What 227 announces, by the client's network; the address of the control connection where no rule applies.
+    #[must_use]
+    pub fn announce(mut self, announce: Vec<Rule>) -> Self {
+        self.announce = announce;
+        self
+    }
+
+    /// From where data connections may come.
+    #[must_use]
+    pub fn data_peer(mut self, data_peer: DataPeer) -> Self {
+        self.data_peer = data_peer;
+        self
+    }
+
+    /// The largest segment of data connections, in octets (TCP_MAXSEG): a cure for paths that drop big packets.
+    #[must_use]
+    pub fn data_mss(mut self, data_mss: Option<u32>) -> Self {
+        self.data_mss = data_mss;
+        self
+    }
+
+    /// The clients that may use active mode, where the policy permits it; all if empty.
+    #[must_use]
+    pub fn active_clients(mut self, active_clients: Vec<IpNet>) -> Self {
+        self.active_clients = active_clients;
+        self
+    }
+
+    /// Load balancers whose connections begin with a header of the PROXY protocol.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Vec<IpNet>) -> Self {
+        self.proxies = proxies;
+        self
     }
 }
 

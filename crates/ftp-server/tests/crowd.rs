@@ -111,7 +111,7 @@ async fn knock(server: IpAddr, ports: std::ops::RangeInclusive<u16>) {
 
 async fn crowd(ports: std::ops::RangeInclusive<u16>, address: fn(u8) -> IpAddr, stranger: Stranger) {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits { sessions: 1000, per_address: 1000 };
+    let limits = Limits::default().sessions(1000).per_address(1000);
     let server = start(builder(folder.path()).limits(limits).passive_ports(ports.clone())).await;
     let to = server.explicit;
     let knocking = tokio::spawn(async move {

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 /// A server with short lines, whose sessions may err as often as they like and wait so long for data connections.
 async fn patient(folder: &std::path::Path, accept: Duration) -> TestServer {
     let policy = Policy::default().plain(Plain::Allow).accept(accept).errors(u32::MAX);
-    let options = Options { line_max: 64, ..Options::default() };
+    let options = Options::default().line_max(64);
     start(builder(folder).policy(policy).options(options)).await
 }
 

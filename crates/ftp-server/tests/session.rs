@@ -286,7 +286,7 @@ fn memory_server() -> ftp_server::Builder {
     let users = Users::new().unwrap().with("me", "secret", account).unwrap();
     let (chain, key) = certificate();
     let policy = Policy::default().plain(Plain::Allow);
-    let options = Options { login_delay: Duration::from_millis(20), ..Options::default() };
+    let options = Options::default().login_delay(Duration::from_millis(20));
     Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
 }
 
@@ -307,7 +307,7 @@ async fn an_embedded_server_with_storage_of_its_own() {
 
 #[tokio::test]
 async fn numbers_of_sessions_are_limited() {
-    let server = start(memory_server().limits(Limits { sessions: 10, per_address: 2 })).await;
+    let server = start(memory_server().limits(Limits::default().sessions(10).per_address(2))).await;
     let first = Client::login(&server, Profile::Plain).await;
     let mut second = Client::connect(&server, Profile::Plain).await;
     second.command("USER me").await;
@@ -579,7 +579,7 @@ async fn announced_lengths() {
 async fn a_lost_client_ends_long_work() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::File::create(folder.path().join("sparse")).unwrap().set_len(1 << 40).unwrap();
-    let limits = Limits { sessions: 10, per_address: 1 };
+    let limits = Limits::default().sessions(10).per_address(1);
     let server = start(builder(folder.path()).limits(limits)).await;
     let mut client = Client::login(&server, Profile::Plain).await;
     client.send("XSHA256 sparse").await;

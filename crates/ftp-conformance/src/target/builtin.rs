@@ -90,12 +90,10 @@ fn policy(setup: Option<Need>) -> Policy {
 }
 
 fn options(setup: Option<Need>) -> Options {
-    let quick = Options { login_delay: Duration::from_millis(50), ..Options::default() };
+    let quick = Options::default().login_delay(Duration::from_millis(50));
     match setup {
         Some(Need::Strict) => Options::default(),
-        Some(Need::Impatient) => {
-            Options { stall: Duration::from_secs(2), handshake: Duration::from_secs(2), ..quick }
-        }
+        Some(Need::Impatient) => quick.stall(Duration::from_secs(2)).handshake(Duration::from_secs(2)),
         _ => quick,
     }
 }
@@ -118,7 +116,7 @@ fn users(root: &Path, setup: Option<Need>, fault: Option<Fault>) -> Result<Users
         let folder = root.join(home);
         std::fs::create_dir_all(&folder).map_err(text)?;
         fixtures::prepare(&folder).map_err(text)?;
-        let options = LocalOptions { durability: Durability::None, ..LocalOptions::default() };
+        let options = LocalOptions::default().durability(Durability::None);
         let good: Arc<dyn Storage> = Arc::new(LocalStorage::new(&folder, options).map_err(text)?);
         let storage = match wrong {
             Some(wrong) => Arc::new(Spoilt { good, wrong }),
@@ -131,19 +129,19 @@ fn users(root: &Path, setup: Option<Need>, fault: Option<Fault>) -> Result<Users
     let mut users = Users::new().map_err(text)?;
     let mut add = |name: &str, user: User| users.add(name, user).map_err(text);
     let user = |password: &str, account: auth::Account| -> Result<User, String> {
-        Ok(User { hash: Some(cheap_hash(password)?), account, transport: Transport::Any, host: None })
+        Ok(User::new(cheap_hash(password)?, account))
     };
     add("tester", user("conformance", account("tester", Rights::ALL)?)?)?;
     add("second", user(SECOND, account("second", Rights::ALL)?)?)?;
     let guarded = user("conformance", account("guarded", Rights::ALL)?)?;
-    add("guarded", User { transport: Transport::TlsOnly, ..guarded })?;
+    add("guarded", guarded.transport(Transport::TlsOnly))?;
     for name in ["anonymous", "ftp"].iter().filter(|_| setup == Some(Need::Anonymous)) {
-        add(name, User { hash: None, ..user("", account("public", Rights::READ_ONLY)?)? })?;
+        add(name, User::anonymous(account("public", Rights::READ_ONLY)?))?;
     }
     for host in HOSTS.iter().filter(|_| setup == Some(Need::Hosts)) {
         let only = user("conformance", account(host, Rights::ALL)?)?;
         let name = format!("only-{}", host.get(..1).unwrap_or_default());
-        add(&name, User { host: Some((*host).to_owned()), ..only })?;
+        add(&name, only.host(*host))?;
     }
     Ok(users)
 }
@@ -159,7 +157,7 @@ pub(super) async fn start(setup: Option<Need>, fault: Option<Fault>) -> Result<S
         .policy(policy(setup))
         .options(options(setup))
         .passive_ports(ports(setup))
-        .limits(Limits { sessions: 10_000, per_address: sessions });
+        .limits(Limits::default().sessions(10_000).per_address(sessions));
     let tls = tls(setup)?;
     let homes = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     // A machine without IPv6 has no `::1` to bind: then there are no cells over IPv6.

@@ -34,13 +34,41 @@ pub enum Transport {
 #[derive(Debug, Clone)]
 pub struct User {
     /// The argon2id hash of the password in PHC form; `None` lets any password in (anonymous).
-    pub hash: Option<String>,
+    hash: Option<String>,
     /// What a login yields.
-    pub account: Account,
+    account: Account,
     /// Whether TLS is needed.
-    pub transport: Transport,
+    transport: Transport,
     /// The virtual host, in lower case, on which alone this account exists; everywhere if absent.
-    pub host: Option<String>,
+    host: Option<String>,
+}
+
+impl User {
+    /// A user with the argon2id hash of the password, in PHC form.
+    #[must_use]
+    pub fn new(hash: impl Into<String>, account: Account) -> Self {
+        Self { hash: Some(hash.into()), account, transport: Transport::Any, host: None }
+    }
+
+    /// A user whom any password lets in.
+    #[must_use]
+    pub fn anonymous(account: Account) -> Self {
+        Self { hash: None, account, transport: Transport::Any, host: None }
+    }
+
+    /// Whether TLS is needed.
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// The virtual host on which alone the account exists.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into().to_ascii_lowercase());
+        self
+    }
 }
 
 /// Why a user cannot be added.

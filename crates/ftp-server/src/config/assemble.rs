@@ -107,18 +107,17 @@ impl Config {
     /// Times and sizes.
     #[must_use]
     pub fn options(&self) -> Options {
-        Options {
-            line_max: self.limits.line,
-            stall: Duration::from_secs(self.limits.stall),
-            handshake: Duration::from_secs(self.limits.handshake),
-            drain: Duration::from_secs(self.limits.drain),
-            login_delay: seconds(self.limits.login_delay),
-            announce: self.announcements(),
-            data_peer: self.passive.data_peer.0,
-            data_mss: self.passive.data_mss,
-            active_clients: self.policy.active_clients.clone(),
-            proxies: self.listen.proxies.clone(),
-        }
+        Options::default()
+            .line_max(self.limits.line)
+            .stall(Duration::from_secs(self.limits.stall))
+            .handshake(Duration::from_secs(self.limits.handshake))
+            .drain(Duration::from_secs(self.limits.drain))
+            .login_delay(seconds(self.limits.login_delay))
+            .announce(self.announcements())
+            .data_peer(self.passive.data_peer.0)
+            .data_mss(self.passive.data_mss)
+            .active_clients(self.policy.active_clients.clone())
+            .proxies(self.listen.proxies.clone())
     }
 
     /// What PASV announces: to some networks first, then to everyone.
@@ -136,17 +135,16 @@ impl Config {
     /// Numbers of sessions.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits { sessions: self.limits.sessions, per_address: self.limits.per_address }
+        Limits::default().sessions(self.limits.sessions).per_address(self.limits.per_address)
     }
 
     /// How files are stored.
     #[must_use]
     pub fn storage(&self) -> LocalOptions {
-        LocalOptions {
-            durability: self.storage.durability.0,
-            keep_partial: self.storage.keep_partial.0,
-            live: self.storage.live.clone(),
-        }
+        LocalOptions::default()
+            .durability(self.storage.durability.0)
+            .keep_partial(self.storage.keep_partial.0)
+            .live(self.storage.live.clone())
     }
 
     /// The accounts, and the folders behind them.
@@ -177,13 +175,7 @@ impl Config {
                     account.file_max = self.limits.file_max;
                     folders.push(folder);
                     for name in ["anonymous", "ftp"] {
-                        let user = User {
-                            hash: None,
-                            account: account.clone(),
-                            transport: Transport::Any,
-                            host: None,
-                        };
-                        users.add(name, user).map_err(whole)?;
+                        users.add(name, User::anonymous(account.clone())).map_err(whole)?;
                     }
                 }
                 Err(problem) => problems.push(problem),
@@ -205,9 +197,13 @@ impl Config {
         account.sessions = section.sessions.or(self.limits.per_user);
         account.file_max = section.file_max.or(self.limits.file_max);
         let transport = if section.tls_only == Toggle::On { Transport::TlsOnly } else { Transport::Any };
-        let hash = Some(section.password.get_ref().clone());
+        let user = User::new(section.password.get_ref().as_str(), account).transport(transport);
         let host = section.host.as_ref().map(|host| self.known_host(host, text)).transpose()?;
-        Ok((User { hash, account, transport, host }, folder))
+        let user = match host {
+            Some(host) => user.host(host),
+            None => user,
+        };
+        Ok((user, folder))
     }
 
     /// The host of a user, which has to be one of those that are served.

@@ -284,7 +284,7 @@ mod tests {
         for durability in [Durability::None, Durability::Data, Durability::Full] {
             for keep_partial in [KeepPartial::Never, KeepPartial::NewOnly] {
                 let folder = tempfile::tempdir().unwrap();
-                let options = LocalOptions { durability, keep_partial, ..LocalOptions::default() };
+                let options = LocalOptions::default().durability(durability).keep_partial(keep_partial);
                 check(&LocalStorage::new(folder.path(), options).unwrap()).await;
             }
         }

@@ -76,12 +76,12 @@ impl Drop for TestServer {
 
 /// The usual server of these tests: user `me`, password `secret`, everything allowed, short waits.
 pub(crate) fn builder(root: &Path) -> Builder {
-    let options = LocalOptions { durability: Durability::None, ..LocalOptions::default() };
+    let options = LocalOptions::default().durability(Durability::None);
     let storage = LocalStorage::new(root, options).unwrap();
     let users =
         Users::new().unwrap().with("me", "secret", Account::new(Rights::ALL, Arc::new(storage))).unwrap();
     let policy = Policy::default().plain(Plain::Allow).accept(Duration::from_millis(300));
-    let options = Options { login_delay: Duration::from_millis(10), ..Options::default() };
+    let options = Options::default().login_delay(Duration::from_millis(10));
     let (chain, key) = certificate();
     Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
 }

@@ -30,9 +30,32 @@ pub enum KeepPartial {
 #[derive(Debug, Clone, Default)]
 pub struct LocalOptions {
     /// When an upload counts as stored.
-    pub durability: Durability,
+    pub(super) durability: Durability,
     /// What becomes of a broken upload.
-    pub keep_partial: KeepPartial,
+    pub(super) keep_partial: KeepPartial,
     /// Directories in which uploads are seen as they grow, for programs that poll: no staging, no atomic rename.
-    pub live: Vec<VPath>,
+    pub(super) live: Vec<VPath>,
+}
+
+impl LocalOptions {
+    /// When an upload counts as stored.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What becomes of a broken upload.
+    #[must_use]
+    pub fn keep_partial(mut self, keep_partial: KeepPartial) -> Self {
+        self.keep_partial = keep_partial;
+        self
+    }
+
+    /// Directories in which uploads are seen as they grow.
+    #[must_use]
+    pub fn live(mut self, live: Vec<VPath>) -> Self {
+        self.live = live;
+        self
+    }
 }
