@@ -41,7 +41,7 @@ impl LoggedIn {
     fn active(&mut self, core: &mut Core, address: SocketAddr, verb: Verb) {
         self.drop_endpoint(core);
         let peer = core.ends.peer.ip();
-        if self.setup == Setup::EpsvOnly {
+        if self.settings.setup == Setup::EpsvOnly {
             core.reply(Code::BAD_SEQUENCE, "EPSV ALL in effect.");
         } else if core.policy.active == Switch::Off {
             core.reply(Code::NOT_IMPLEMENTED, "Active mode is switched off here; use EPSV or PASV.");
@@ -65,7 +65,7 @@ impl LoggedIn {
 
     /// `PASV`
     pub(super) fn pasv(&mut self, core: &mut Core) {
-        if self.setup == Setup::EpsvOnly {
+        if self.settings.setup == Setup::EpsvOnly {
             return core.reply(Code::BAD_SEQUENCE, "EPSV ALL in effect.");
         }
         if core.ends.local.is_ipv6() {
@@ -79,7 +79,7 @@ impl LoggedIn {
     pub(super) fn epsv(&mut self, core: &mut Core, argument: Option<EpsvArg>) {
         match argument {
             Some(EpsvArg::All) => {
-                self.setup = Setup::EpsvOnly;
+                self.settings.setup = Setup::EpsvOnly;
                 core.reply(Code::OK, "EPSV only from now on.");
             }
             Some(EpsvArg::Family(wanted)) if wanted != family(core.ends.local.ip()) => {

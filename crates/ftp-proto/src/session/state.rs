@@ -198,7 +198,6 @@ pub(super) struct LoggedIn {
     pub(super) cwd: VPath,
     pub(super) settings: Settings,
     pub(super) endpoint: Endpoint,
-    pub(super) setup: Setup,
     pub(super) work: Work,
     /// How the last passive port was announced.
     pub(super) announced: Option<SocketAddr>,
@@ -219,7 +218,6 @@ impl LoggedIn {
             cwd: login.home,
             settings,
             endpoint: Endpoint::None,
-            setup: Setup::Any,
             work: Work::Idle,
             announced: None,
             last: None,
@@ -255,6 +253,8 @@ pub(super) struct Settings {
     pub(super) restart: Restart,
     /// ALLO, for the next upload.
     pub(super) declared: Option<u64>,
+    /// EPSV ALL.
+    pub(super) setup: Setup,
 }
 
 impl Default for Settings {
@@ -266,6 +266,7 @@ impl Default for Settings {
             digest: Algorithm::Sha256,
             restart: Restart::No,
             declared: None,
+            setup: Setup::Any,
         }
     }
 }

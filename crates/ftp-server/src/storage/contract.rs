@@ -226,6 +226,10 @@ async fn renames(storage: &dyn Storage) {
     assert_eq!(read(storage, "/file", Span::default()).await.unwrap(), b"x!");
     assert!(storage.rename(&at("/file"), &at("/moved")).await.is_err(), "a directory in the way is not");
     assert!(storage.rename(&at("/moved"), &at("/moved/in")).await.is_err(), "nor one into itself");
+    storage.make_dir(&at("/empty")).await.unwrap();
+    assert!(storage.rename(&at("/moved"), &at("/empty")).await.is_err(), "not even an empty one");
+    storage.rename(&at("/empty"), &at("/empty")).await.expect("a name is its own");
+    storage.remove_dir(&at("/empty")).await.expect("it is there");
     assert_eq!(storage.rename(&at("/none"), &at("/x")).await, Err(StorageError::NotFound));
     storage.remove_dir(&at("/moved")).await.expect("it is empty");
     assert_eq!(names(storage, "/").await, ["file"]);

@@ -250,6 +250,7 @@ impl Storage for MemoryStorage {
             return Err(StorageError::Denied);
         }
         match self.node(to) {
+            Ok(_) if to == from => return Ok(()),
             Ok(Node { data: None, .. }) => return Err(StorageError::IsADirectory),
             Ok(_) if moved.data.is_none() => return Err(StorageError::Exists),
             _ => {}

@@ -14,7 +14,7 @@ use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
@@ -100,6 +100,15 @@ impl Folder {
         may_change(&from.dir)?;
         may_change(&to.dir)?;
         let (old, new) = (OsStr::from_bytes(&from.name), OsStr::from_bytes(&to.name));
+        let inode = |dir, name| rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let (moved, there) = (inode(&from.dir, old), inode(&to.dir, new));
+        // The kernel lets a directory take the place of an empty one, which nobody has asked for.
+        let is_dir = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if let (Some(moved), Some(there)) = (moved.filter(is_dir), there.filter(is_dir))
+            && (moved.st_dev, moved.st_ino) != (there.st_dev, there.st_ino)
+        {
+            return Err(StorageError::Exists);
+        }
         rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
             // A directory into itself.
             Errno::INVAL => StorageError::Denied,
