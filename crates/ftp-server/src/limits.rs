@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most sessions at once.
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Limits {
     /// In all.
     pub(crate) sessions: usize,
-    /// From one address.
+    /// From one address; of IPv6, from one network of 64 bits.
     pub(crate) per_address: usize,
 }
 
@@ -34,6 +34,15 @@ impl Limits {
     pub fn per_address(mut self, per_address: usize) -> Self {
         self.per_address = per_address;
         self
+    }
+}
+
+/// Whose an address is: that of IPv4 itself, of IPv6 the network of 64 bits, within which one client has as many addresses as
+/// it likes.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(long) => IpAddr::V6(Ipv6Addr::from_bits(long.to_bits() >> 64 << 64)),
     }
 }
 
@@ -93,6 +102,7 @@ impl Register {
 
     /// A place for a session from that address.
     pub(crate) fn sit(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let address = network(address);
         let mut counts = self.lock();
         if counts.sessions >= self.limits.sessions
             || !take(&mut counts.addresses, address, self.limits.per_address)
@@ -143,5 +153,14 @@ mod tests {
         drop(user);
         assert!(register.sit_user(b"me", 1).is_some());
         assert!(register.lock().users.is_empty(), "a user without sessions is forgotten");
+    }
+
+    #[test]
+    fn a_client_with_many_addresses_of_one_network_is_one() {
+        let register = Register::new(Limits::default().sessions(9).per_address(2));
+        let at = |address: &str| register.sit(address.parse().unwrap());
+        let _here = (at("2001:db8::1").unwrap(), at("2001:db8::ffff:2").unwrap());
+        assert!(at("2001:db8::3").is_none(), "two from one network");
+        assert!(at("2001:db8:0:1::1").is_some(), "the next one is another");
     }
 }

@@ -1,9 +1,12 @@
-//! Failed logins cost time: each failure from an address doubles the wait of the next, and forgets itself.
+//! Failed logins cost time: each failure from an address, of IPv6 from a network of 64 bits, doubles the wait of the next, and
+//! is forgotten. Not here: how many sessions there may be.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::limits::network;
 
 /// Addresses that are remembered at most; the table starts anew when it is full of live entries.
 const ADDRESSES_MAX: usize = 65_536;
@@ -35,7 +38,7 @@ impl Throttle {
                 failures.clear();
             }
         }
-        let (count, last) = failures.entry(peer).or_insert((0, now));
+        let (count, last) = failures.entry(network(peer)).or_insert((0, now));
         if now.saturating_duration_since(*last) >= self.forget {
             *count = 0;
         }
@@ -47,7 +50,7 @@ impl Throttle {
 
     /// Forgets the failures of an address: its login was right.
     pub fn succeeded(&self, peer: IpAddr) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&network(peer));
     }
 }
 
@@ -66,5 +69,14 @@ mod tests {
         assert_eq!(throttle.failed(mallory, now + Duration::from_secs(600)).as_secs(), 1);
         throttle.succeeded(alice);
         assert_eq!(throttle.failed(alice, now).as_secs(), 1);
+    }
+
+    #[test]
+    fn addresses_of_one_network_wait_together() {
+        let throttle = Throttle::new(Duration::from_secs(1), Duration::from_secs(600));
+        let now = Instant::now();
+        let waits = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+            .map(|address| throttle.failed(address.parse().unwrap(), now).as_secs());
+        assert_eq!(waits, [1, 2, 1]);
     }
 }

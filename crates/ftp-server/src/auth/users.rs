@@ -115,7 +115,8 @@ impl Users {
     /// # Errors
     /// [`UserError::Hashing`] if argon2 cannot run here.
     pub fn new() -> Result<Self, UserError> {
-        let decoy = hash_password(b"decoy")?;
+        // Of a password that nobody knows: one that was right would be remembered, and answered faster the next time.
+        let decoy = hash_password(&rand::random::<[u8; 32]>())?;
         let verifications = Semaphore::new(VERIFICATIONS_MAX);
         Ok(Self { users: HashMap::new(), decoy, verifications, remembered: Remembered::new() })
     }
@@ -272,6 +273,17 @@ mod tests {
             (Some("a.example"), "everywhere", Ok(())),
         ] {
             assert_eq!(try_login_at(&users, host, "me", password).await, wanted, "{host:?} {password}");
+        }
+    }
+
+    /// A password that is right for the decoy is answered from memory the second time, which tells who does not exist.
+    #[tokio::test]
+    async fn no_password_is_right_for_users_who_do_not_exist() {
+        let users = Users::new().unwrap();
+        for password in ["decoy", "", "nobody"] {
+            assert_eq!(try_login(&users, "nobody", password).await, Err(Denied::Credentials));
+            let mark = users.remembered.mark(&users.decoy, password.as_bytes());
+            assert!(!users.remembered.knows(&mark, Instant::now()), "{password:?} is remembered");
         }
     }
 }
