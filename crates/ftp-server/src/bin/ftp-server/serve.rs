@@ -112,7 +112,16 @@ fn plan(args: &ServeArgs) -> Result<Plan, String> {
     Ok(Plan { settings, named, made_up, files })
 }
 
+/// A file that grows beyond what this process may write (`ulimit -f`) is an error of that write, and not the end of all
+/// sessions: a signal that is caught kills nobody.
+fn outlive_file_size_limit() {
+    if let Err(error) = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())) {
+        tracing::warn!(%error, "SIGXFSZ cannot be caught: an upload beyond the limit of file sizes ends the server");
+    }
+}
+
 async fn run(args: &ServeArgs) -> Result<(), String> {
+    outlive_file_size_limit();
     let plan = plan(args)?;
     let config = &plan.settings.config;
     let (chain, key) = read_certificate(&plan.files.0, &plan.files.1)?;
