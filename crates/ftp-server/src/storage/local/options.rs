@@ -26,7 +26,7 @@ pub enum KeepPartial {
     NewOnly,
 }
 
-/// How a [`LocalStorage`] stores.
+/// How a [`LocalStorage`](crate::storage::LocalStorage) stores: the default, and then what is to be otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct LocalOptions {
     /// When an upload counts as stored.
