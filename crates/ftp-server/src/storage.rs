@@ -8,9 +8,9 @@
 //! says what it has by [`Storage::kept`].
 //!
 //! [`LocalStorage`] serves a folder, confined beneath its root. [`MemoryStorage`] is for tests and embedding. For storages of
-//! your own: everything that one needs is exported here, adapters turn a list, a body, a whole upload or its parts into what
-//! the trait asks for ([`listing`], [`content`], [`whole`], [`parts`]), and `contract::check`, of the feature `contract`, tells whether it
-//! keeps its word.
+//! your own: everything that one needs is exported here; adapters turn a list, a body, a whole upload or its parts into what
+//! the trait asks for ([`listing`], [`content`], [`whole`], [`parts`]); and `contract::check`, of the feature `contract`,
+//! tells whether it keeps its word.
 
 use std::fs::File;
 use std::io::PipeReader;
