@@ -11,8 +11,8 @@
 //! A driver loops: [`Session::handle`] an event, then [`Session::poll_action`] until there is none, doing each
 //! action in order; what an action is answered with is the next event, never a call from within. Lines that had to wait
 //! for a transfer are input like any other: [`Session::resume`] runs one. While [`Session::wants_command`] is false the
-//! driver leaves the octets of the control connection where they are. Order is meaning in FTP, so there is one queue and no other way out. Implicit TLS begins in
-//! `Securing`, before the greeting (RFC 4217 §2 names no such mode; it is custom).
+//! driver leaves the octets of the control connection where they are. Order is meaning in FTP, so there is one queue and no
+//! other way out. Implicit TLS begins in `Securing`, before the greeting (RFC 4217 §2 names no such mode; it is custom).
 //!
 //! Not here: sockets, clocks, files, passwords. Times come in with each event; [`Session::deadline`] says when the
 //! next one is due.
@@ -177,15 +177,7 @@ impl Session {
     /// [`Session::resume`] comes first.
     #[must_use]
     pub fn wants_command(&self) -> bool {
-        match &self.stage {
-            Stage::LoggedIn(me) if me.can_abort() => self.waiting.has_room(),
-            Stage::LoggedIn(_)
-            | Stage::Visitor(_)
-            | Stage::Securing
-            | Stage::Unsecuring
-            | Stage::Authenticating(_)
-            | Stage::Ending(_) => self.may_run() && self.waiting.is_empty(),
-        }
+        if self.can_abort() { self.waiting.has_room() } else { self.may_run() && self.waiting.is_empty() }
     }
 
     /// When [`Event::Deadline`] is due, if nothing else happens.
@@ -205,7 +197,7 @@ impl Session {
     /// unless the client has said QUIT.
     #[must_use]
     pub fn needs_client(&self) -> bool {
-        matches!(&self.stage, Stage::LoggedIn(me) if me.can_abort()) && !self.has_said_quit()
+        self.can_abort() && !self.has_said_quit()
     }
 
     /// Whether QUIT waits for the end of a transfer: the client may close its side, and the transfer goes on (RFC 959
@@ -249,20 +241,17 @@ impl Session {
     /// A line has arrived: run it, or let it wait until the transfer is over.
     fn arrive(&mut self, input: Input<'_>) {
         self.core.since = self.core.now;
-        let waits = match &self.stage {
-            Stage::LoggedIn(me) if me.can_abort() => !acts_at_once(input),
-            Stage::LoggedIn(_)
-            | Stage::Visitor(_)
-            | Stage::Securing
-            | Stage::Unsecuring
-            | Stage::Authenticating(_)
-            | Stage::Ending(_) => !self.waiting.is_empty(),
-        };
+        let waits = if self.can_abort() { !acts_at_once(input) } else { !self.waiting.is_empty() };
         if waits {
             self.waiting.push(input);
         } else {
             self.run(input);
         }
+    }
+
+    /// Whether ABOR has something to stop, so that other commands wait.
+    fn can_abort(&self) -> bool {
+        matches!(&self.stage, Stage::LoggedIn(me) if me.can_abort())
     }
 
     /// Whether a command that is neither ABOR nor STAT may run.

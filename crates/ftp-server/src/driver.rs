@@ -105,10 +105,8 @@ impl Driver {
                 }
                 return;
             }
-            match self.attend(&mut drain).await {
-                Happening::Turned(Turn::Lost) => self.lose().await,
-                happening => self.respond(happening),
-            }
+            let happening = self.attend(&mut drain).await;
+            self.respond(happening).await;
             self.settle();
         }
     }
@@ -140,9 +138,10 @@ impl Driver {
         }
     }
 
-    fn respond(&mut self, happening: Happening) {
+    async fn respond(&mut self, happening: Happening) {
         match happening {
-            Happening::Turned(Turn::Read | Turn::Relieved | Turn::Lost) => {}
+            Happening::Turned(Turn::Read | Turn::Relieved) => {}
+            Happening::Turned(Turn::Lost) => self.lose().await,
             Happening::Turned(Turn::End) => {
                 self.incoming = Incoming::Ended;
                 // What came before the end is done and answered, but a transfer has lost its client.

@@ -30,7 +30,6 @@ pub(super) struct InPlace {
     target: Option<Arc<Target>>,
     opening: Opening,
     offset: u64,
-    written: u64,
     durability: Durability,
     health: Health,
 }
@@ -48,19 +47,24 @@ struct Target {
     file: File,
     /// Its size when it was opened.
     before: u64,
+    /// Where the first octet goes.
+    from: u64,
     /// Octets that the file system has taken, by its own word.
     taken: AtomicU64,
 }
 
 impl Target {
-    /// Writes all of `data` at `at`, and counts what is taken even if not all of it is.
-    fn write(&self, mut data: &[u8], mut at: u64) -> std::io::Result<()> {
+    fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Writes all of `data` behind what was taken before, and counts what is taken even if not all of it is.
+    fn write(&self, mut data: &[u8]) -> std::io::Result<()> {
         while !data.is_empty() {
-            match self.file.write_at(data, at) {
+            match self.file.write_at(data, self.from + self.taken()) {
                 Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.taken.fetch_add(count as u64, Ordering::Relaxed);
-                    at += count as u64;
                     data = data.get(count..).unwrap_or_default();
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -77,7 +81,7 @@ impl Target {
     /// What is there after the file system has failed. Octets that were added are taken away again, unless somebody else
     /// has added some, too: whoever is told that nothing was written sends them once more.
     fn settle(&self, opening: Opening) -> Left {
-        let taken = self.taken.load(Ordering::Relaxed);
+        let taken = self.taken();
         let is_ours = opening == Opening::Append && self.size().is_ok_and(|size| size == self.before + taken);
         if taken == 0 && opening != Opening::Truncate || is_ours && self.file.set_len(self.before).is_ok() {
             return Left::Nothing;
@@ -99,15 +103,7 @@ pub(super) enum Opening {
 
 impl InPlace {
     pub(super) fn new(place: Place, offset: u64, opening: Opening, durability: Durability) -> Self {
-        Self {
-            place: Arc::new(place),
-            target: None,
-            opening,
-            offset,
-            written: 0,
-            durability,
-            health: Health::Good,
-        }
+        Self { place: Arc::new(place), target: None, opening, offset, durability, health: Health::Good }
     }
 
     /// Opens the target, from octet `from` on.
@@ -127,7 +123,7 @@ impl InPlace {
         if opening == Opening::Keep && before < from {
             return Err(StorageError::BeyondEnd);
         }
-        Ok(Arc::new(Target { file, before, taken: AtomicU64::new(0) }))
+        Ok(Arc::new(Target { file, before, from, taken: AtomicU64::new(0) }))
     }
 }
 
@@ -143,16 +139,14 @@ impl Sink for InPlace {
                 target
             }
         };
-        let (count, at) = (data.len() as u64, self.offset + self.written);
         self.health = Health::Failed;
         let data = blocking(move || {
-            target.write(&data, at).map_err(|error| io_refusal(&error))?;
+            target.write(&data).map_err(|error| io_refusal(&error))?;
             data.clear();
             Ok(data)
         })
         .await?;
         self.health = Health::Good;
-        self.written += count;
         Ok(data)
     }
 
@@ -162,7 +156,7 @@ impl Sink for InPlace {
                 Some(target) => Arc::clone(target),
                 None => Self::open(&self.place, self.opening, self.offset)?,
             };
-            let written = target.write(&last, self.offset + self.written);
+            let written = target.write(&last);
             let done = written.map_err(|error| io_refusal(&error));
             let done = done.and_then(|()| make_durable(&target.file, self.durability));
             let old = (self.opening != Opening::Truncate).then_some(target.before);
@@ -182,12 +176,12 @@ impl Sink for InPlace {
                 return Ok(target.settle(opening));
             }
             make_durable(&target.file, durability)?;
+            if target.taken() == 0 {
+                return Ok(Left::Nothing);
+            }
             target.size().map(Left::Extended).map_err(|error| io_refusal(&error))
         };
-        match blocking(settling).await {
-            Ok(Left::Extended(size)) if self.written > 0 || health == Health::Failed => Left::Extended(size),
-            Ok(_) | Err(_) => Left::Nothing,
-        }
+        blocking(settling).await.unwrap_or(Left::Nothing)
     }
 }
 
@@ -196,10 +190,10 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn target(path: &std::path::Path, opening: Opening) -> Target {
+    fn target(path: &std::path::Path, opening: Opening, from: u64) -> Target {
         let file = File::options().write(true).append(opening == Opening::Append).open(path).unwrap();
         let before = file.metadata().unwrap().len();
-        Target { file, before, taken: AtomicU64::new(0) }
+        Target { file, before, from, taken: AtomicU64::new(0) }
     }
 
     /// A client that is told "nothing was written" sends it all again, so there must be nothing.
@@ -208,20 +202,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         std::fs::write(&path, "old").unwrap();
-        let alone = target(&path, Opening::Append);
-        alone.write(b" and new", 3).unwrap();
+        let alone = target(&path, Opening::Append, 3);
+        alone.write(b" and new").unwrap();
         assert_eq!(alone.settle(Opening::Append), Left::Nothing);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
 
-        let shared = target(&path, Opening::Append);
-        shared.write(b" and new", 3).unwrap();
+        let shared = target(&path, Opening::Append, 3);
+        shared.write(b" and new").unwrap();
         File::options().append(true).open(&path).unwrap().write_all(b" of another").unwrap();
         assert_eq!(shared.settle(Opening::Append), Left::Extended(22));
         assert_eq!(std::fs::read(&path).unwrap(), b"old and new of another");
 
-        let over = target(&path, Opening::Keep);
+        let over = target(&path, Opening::Keep, 0);
         assert_eq!(over.settle(Opening::Keep), Left::Nothing, "nothing was taken");
-        over.write(b"new", 0).unwrap();
+        over.write(b"new").unwrap();
         assert_eq!(over.settle(Opening::Keep), Left::Extended(22), "what is gone cannot be put back");
     }
 }
