@@ -8,10 +8,14 @@
     reason = "a failure is the test's failure"
 )]
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+mod client;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use client::{Client, Profile};
+use tokio::io::AsyncWriteExt;
 
 /// A daemon that ends with its test.
 struct Daemon(Child);
@@ -42,61 +46,36 @@ fn serve(root: &std::path::Path, port: u16, first: &str) -> Daemon {
     Daemon(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
-/// A control connection.
-struct Control(BufReader<TcpStream>);
-
-impl Control {
-    fn login(port: u16) -> Self {
-        let began = Instant::now();
-        let stream = loop {
-            match TcpStream::connect(("127.0.0.1", port)) {
-                Ok(stream) => break stream,
-                Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "{error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut control = Self(BufReader::new(stream));
-        assert!(control.reply().starts_with("220"));
-        assert!(control.command("USER me").starts_with("331"));
-        assert!(control.command("PASS secret").starts_with("230"));
-        assert!(control.command("TYPE I").starts_with("200"));
-        control
+/// Logs in once the daemon listens.
+async fn login(port: u16) -> Client {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let began = Instant::now();
+    while let Err(error) = TcpStream::connect(address) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-
-    fn reply(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn command(&mut self, line: &str) -> String {
-        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
-        self.reply()
-    }
-
-    /// Uploads `count` octets; the final reply.
-    fn upload(&mut self, name: &str, count: usize) -> String {
-        let port: u16 = self.command("EPSV").split('|').nth(3).unwrap().parse().unwrap();
-        let mut data = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        assert!(self.command(&format!("STOR {name}")).starts_with("150"));
-        // It may be cut off.
-        let _cut = data.write_all(&vec![7; count]);
-        drop(data);
-        self.reply()
-    }
+    Client::connect_to(address, Profile::Plain).await.log_in().await
 }
 
-#[test]
-fn a_limit_of_file_sizes_ends_an_upload_and_not_the_daemon() {
+/// Uploads `count` octets, and may be cut off; the final reply.
+async fn upload(client: &mut Client, name: &str, count: usize) -> (u16, String) {
+    let mut data = client.open().await;
+    assert_eq!(client.command(&format!("STOR {name}")).await.0, 150);
+    let _cut = data.write_all(&vec![7; count]).await;
+    drop(data);
+    client.reply().await
+}
+
+#[tokio::test]
+async fn a_limit_of_file_sizes_ends_an_upload_and_not_the_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let _daemon = serve(folder.path(), port, "ulimit -f 40");
-    let mut control = Control::login(port);
+    let mut client = login(port).await;
     for count in [60_000, 3_000_000] {
-        let reply = control.upload("large", count);
-        assert!(reply.starts_with("552"), "{count} octets: {reply}");
+        let (code, text) = upload(&mut client, "large", count).await;
+        assert_eq!(code, 552, "{count} octets: {text}");
     }
-    assert!(control.upload("small", 10_000).starts_with("226"));
+    assert_eq!(upload(&mut client, "small", 10_000).await.0, 226);
     assert_eq!(std::fs::read(folder.path().join("files/small")).unwrap().len(), 10_000);
 }

@@ -13,13 +13,10 @@ mod client;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use client::{Client, PROFILES, Profile, TestServer, builder, certificate, reset, start};
-use ftp_server::Server;
-use ftp_server::auth::{Account, Rights, Users};
+use client::{Client, PROFILES, Profile, TestServer, builder, builder_for, reset, start};
+use ftp_server::auth::{Account, Rights};
 use ftp_server::observe::{Incident, Notice, Observer, Who};
-use ftp_server::proto::session::{Plain, Policy};
 use ftp_server::storage::{LocalOptions, LocalStorage};
-use ftp_server::tls::Tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -51,10 +48,7 @@ async fn narrow(folder: &std::path::Path) -> TestServer {
     let mut account =
         Account::new(Rights::ALL, Arc::new(LocalStorage::new(folder, LocalOptions::default()).unwrap()));
     account.sessions = Some(1);
-    let users = Users::new().unwrap().with("me", "secret", account).unwrap();
-    let (chain, key) = certificate();
-    let tls = Arc::new(Tls::with_ring(chain, key).unwrap());
-    start(Server::builder(users).tls(tls).policy(Policy::default().plain(Plain::Allow))).await
+    start(builder_for(account)).await
 }
 
 /// Logs in as soon as the place of an earlier session is free, which on a busy machine takes its time.
@@ -71,21 +65,15 @@ async fn login_soon(server: &TestServer) -> Client {
     }
 }
 
-/// A connection that is logged in, as raw octets.
+/// A socket that is logged in, for a client that resets it.
 async fn raw(server: &TestServer) -> TcpStream {
     let mut stream = TcpStream::connect(server.explicit).await.unwrap();
     stream.write_all(b"USER me\r\nPASS secret\r\nTYPE I\r\n").await.unwrap();
-    until(&mut stream, "200 ").await;
-    stream
-}
-
-/// Reads up to a reply that begins so.
-async fn until(stream: &mut TcpStream, start: &str) -> String {
     let mut said = String::new();
-    while !said.contains(&format!("\r\n{start}")) || !said.ends_with("\r\n") {
+    while !said.contains("\r\n200 ") || !said.ends_with("\r\n") {
         said.push(char::from(stream.read_u8().await.unwrap()));
     }
-    said
+    stream
 }
 
 #[tokio::test]
@@ -150,10 +138,10 @@ async fn a_digest_ends_with_its_client_and_by_abor() {
     std::fs::File::create(folder.path().join("large")).unwrap().set_len(1 << 40).unwrap();
     let server = narrow(folder.path()).await;
     for farewell in ["", "NOOP\r\n"] {
-        let mut stream = raw(&server).await;
-        stream.write_all(format!("HASH large\r\n{farewell}").as_bytes()).await.unwrap();
+        let mut leaver = login_soon(&server).await;
+        leaver.send_raw(format!("HASH large\r\n{farewell}").as_bytes()).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        drop(stream);
+        drop(leaver);
         // Its place is free again, so it has ended: to read the file takes minutes.
         let mut client = login_soon(&server).await;
         for command in ["HASH large", "XMD5 large"] {
@@ -174,31 +162,23 @@ async fn quit_and_a_half_closed_connection_let_the_transfer_end() {
     let octets = vec![7; 3_000_000];
     std::fs::write(folder.path().join("down"), &octets).unwrap();
     let server = start(builder(folder.path())).await;
-    let data = async |control: &mut TcpStream| {
-        control.write_all(b"EPSV\r\n").await.unwrap();
-        let said = until(control, "229 ").await;
-        let port: u16 = said.rsplit('|').nth(1).unwrap().parse().unwrap();
-        TcpStream::connect(("127.0.0.1", port)).await.unwrap()
-    };
     for _ in 0..10 {
-        let mut control = raw(&server).await;
-        control.write_all(b"NOOP\r\n").await.unwrap();
-        let mut stream = data(&mut control).await;
-        control.write_all(b"STOR up\r\nQUIT\r\n").await.unwrap();
-        control.shutdown().await.unwrap();
+        let mut client = Client::login(&server, Profile::Plain).await;
+        let mut stream = client.open().await;
+        client.send_raw(b"STOR up\r\nQUIT\r\n").await;
+        client.half_close().await;
         tokio::time::sleep(Duration::from_millis(5)).await;
         stream.write_all(&octets).await.unwrap();
         drop(stream);
-        let mut said = String::new();
-        control.read_to_string(&mut said).await.unwrap();
-        assert!(said.contains("\r\n226 ") && said.contains("\r\n221 "), "{said}");
+        for code in [150, 226, 221] {
+            assert_eq!(client.reply().await.0, code);
+        }
         assert!(std::fs::read(folder.path().join("up")).unwrap() == octets);
 
-        let mut control = raw(&server).await;
-        control.write_all(b"NOOP\r\n").await.unwrap();
-        let mut stream = data(&mut control).await;
-        control.write_all(b"RETR down\r\nQUIT\r\n").await.unwrap();
-        control.shutdown().await.unwrap();
+        let mut client = Client::login(&server, Profile::Plain).await;
+        let mut stream = client.open().await;
+        client.send_raw(b"RETR down\r\nQUIT\r\n").await;
+        client.half_close().await;
         tokio::time::sleep(Duration::from_millis(5)).await;
         let mut got = Vec::new();
         stream.read_to_end(&mut got).await.unwrap();

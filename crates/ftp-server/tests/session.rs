@@ -13,13 +13,13 @@ mod client;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Client, PROFILES, Profile, builder, certificate, start, trust};
-use ftp_server::auth::{Account, Rights, Users};
-use ftp_server::proto::session::{Plain, Policy};
+use client::{Client, PROFILES, Profile, builder, builder_for, certificate, start, trust};
+use ftp_server::auth::{Account, Rights};
+use ftp_server::proto::session::Policy;
 use ftp_server::proto::value::path::VPath;
 use ftp_server::storage::MemoryStorage;
 use ftp_server::tls::{DataSession, Tls};
-use ftp_server::{Limits, Options, Server};
+use ftp_server::{Limits, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -283,11 +283,7 @@ fn memory_server() -> ftp_server::Builder {
     let storage = MemoryStorage::new().with_file(&path("/dir/file"), "in memory");
     let mut account = Account::new(Rights::READ_ONLY, Arc::new(storage));
     account.sessions = Some(1);
-    let users = Users::new().unwrap().with("me", "secret", account).unwrap();
-    let (chain, key) = certificate();
-    let policy = Policy::default().plain(Plain::Allow);
-    let options = Options::default().login_delay(Duration::from_millis(20));
-    Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
+    builder_for(account).options(Options::default().login_delay(Duration::from_millis(20)))
 }
 
 #[tokio::test]

@@ -78,12 +78,17 @@ impl Drop for TestServer {
 pub(crate) fn builder(root: &Path) -> Builder {
     let options = LocalOptions::default().durability(Durability::None);
     let storage = LocalStorage::new(root, options).unwrap();
-    let users =
-        Users::new().unwrap().with("me", "secret", Account::new(Rights::ALL, Arc::new(storage))).unwrap();
     let policy = Policy::default().plain(Plain::Allow).accept(Duration::from_millis(300));
     let options = Options::default().login_delay(Duration::from_millis(10));
+    builder_for(Account::new(Rights::ALL, Arc::new(storage))).policy(policy).options(options)
+}
+
+/// A server with TLS, in clear too, whose user `me` has that account.
+pub(crate) fn builder_for(account: Account) -> Builder {
+    let users = Users::new().unwrap().with("me", "secret", account).unwrap();
     let (chain, key) = certificate();
-    Server::builder(users).policy(policy).options(options).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
+    let policy = Policy::default().plain(Plain::Allow);
+    Server::builder(users).policy(policy).tls(Arc::new(Tls::with_ring(chain, key).unwrap()))
 }
 
 pub(crate) async fn start(builder: Builder) -> TestServer {
@@ -163,6 +168,11 @@ impl Client {
         let wire = self.wire.as_mut().unwrap();
         wire.write_all(octets).await.unwrap();
         wire.flush().await.unwrap();
+    }
+
+    /// Says that nothing more will be said; replies still come.
+    pub(crate) async fn half_close(&mut self) {
+        self.wire.as_mut().unwrap().shutdown().await.unwrap();
     }
 
     /// One line of the control connection; `None` at its end.
