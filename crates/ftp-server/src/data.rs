@@ -8,19 +8,20 @@
 //! The server's side of a TLS handshake starts as soon as octets of the client are there, because some clients
 //! shake hands before they send their command; the 150 never waits for it, because most start on the 150.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use ftp_proto::session::{DataFault, Fault, Protection};
+use ftp_proto::session::{Count, DataFault, Fault, Protection};
 use ftp_proto::value::text::Text;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
-use crate::data::handover::Pace;
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Belongs, Kin, Tickets, Tls};
 
@@ -42,7 +43,8 @@ type Handshake = Pin<Box<dyn Future<Output = io::Result<TlsStream<TcpStream>>> +
 pub(crate) struct Stop {
     /// Set by ABOR, and when the client is gone.
     signal: watch::Receiver<Go>,
-    pub(crate) pace: Pace,
+    /// How long no octet may move.
+    pub(crate) stall: Duration,
 }
 
 /// Whether a transfer goes on.
@@ -55,8 +57,8 @@ pub(crate) enum Go {
 }
 
 impl Stop {
-    pub(crate) fn new(signal: watch::Receiver<Go>, pace: Pace) -> Self {
-        Self { signal, pace }
+    pub(crate) fn new(signal: watch::Receiver<Go>, stall: Duration) -> Self {
+        Self { signal, stall }
     }
 
     /// Whether the transfer is to stop.
@@ -246,4 +248,34 @@ pub(crate) fn broken(error: &io::Error) -> Fault {
         return Fault::Truncated;
     }
     Fault::Broken(Text::clean(error.to_string()))
+}
+
+/// Octets that a transfer has cost: those of the wire, or of the file where that has more (MODE Z).
+pub(crate) fn moved(count: &Count) -> u64 {
+    count.wire.max(count.file)
+}
+
+/// What a step of a transfer comes to, unless it takes longer than `stall`. The clock is not believed alone: it may have run
+/// ahead of a process that was stopped, and what has come meanwhile counts.
+pub(crate) async fn within<F: Future>(stall: Duration, step: F) -> Result<F::Output, Fault> {
+    let mut step = pin!(step);
+    if let Ok(done) = tokio::time::timeout(stall, &mut step).await {
+        return Ok(done);
+    }
+    two_turns().await;
+    match at_once(&mut step).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => Err(Fault::Stalled(stall)),
+    }
+}
+
+/// Two turns of a runtime, in which it hears what has come and polls whoever waited for that.
+pub(crate) async fn two_turns() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
+/// What a future has come to without being waited for.
+pub(crate) async fn at_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }

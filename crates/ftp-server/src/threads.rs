@@ -36,10 +36,6 @@ pub(crate) struct Worker {
 pub(crate) struct Workers(Arc<[Worker]>);
 
 impl Workers {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The thread with the least to do.
     pub(crate) fn idlest(&self) -> Option<Worker> {
         self.0.iter().min_by_key(|worker| Arc::strong_count(&worker.token)).cloned()

@@ -17,15 +17,16 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
-use crate::data::handover::{Pace, hand_over};
-use crate::data::send::send;
-use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, receive, stopped};
+use crate::data::handover::run;
+use crate::data::receive::{Received, Upload};
+use crate::data::send::Download;
+use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, stopped, two_turns};
 use crate::driver::ask::Ready;
 use crate::driver::job::{Bereft, Done, Job};
 use crate::driver::record::Trace;
 use crate::ports::{Lease, Origin};
 use crate::shared::Shared;
-use crate::storage::Storage;
+use crate::storage::{NotStored, Storage};
 
 /// What belongs to one transfer. Without any: no port, no connection, nothing ready.
 #[derive(Default)]
@@ -90,31 +91,29 @@ impl Transfer {
         let stop = watch::Sender::new(Go::On);
         let receiver = stop.subscribe();
         self.stop = Some(stop);
-        Stop::new(receiver, Pace::new(shared.options.stall, &shared.transfers))
+        Stop::new(receiver, shared.options.stall)
     }
 
     /// Sends what is open.
     pub(super) fn send(&mut self, shared: &Shared, guard: Option<Guard>, plan: &Outbound) {
         let mut stop = self.stop(shared);
         let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
-        let (coding, protection, pace) = (plan.coding, plan.protection, stop.pace.clone());
-        let sending = async move {
-            let mut count = Count::default();
+        let (coding, protection, workers) = (plan.coding, plan.protection, shared.transfers.clone());
+        self.job = Some(Job::new(Bereft::Finish, async move {
+            let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
             let Ready::Download(origin) = ready else {
-                return ended(count, Fault::Storage(Refusal::NotFound), Left::Nothing);
+                return nothing(Fault::Storage(Refusal::NotFound));
             };
             let stream = channel.finish(protection, guard.as_ref(), Flow::Out);
-            let sent = match unless_stopped(stream, &mut stop).await {
-                Ok(stream) => send(stream, origin, coding, stop, &mut count).await,
-                Err(fault) => Err(fault),
+            let stream = match unless_stopped(stream, &mut stop).await {
+                Ok(stream) => stream,
+                Err(fault) => return nothing(fault),
             };
-            match sent {
-                Ok(()) => Done::Ended(Ok(count)),
-                Err(fault) => ended(count, fault, Left::Nothing),
+            match run(Download::new(stream, origin, coding, stop), &workers).await {
+                (count, Ok(())) => Done::Ended(Ok(count)),
+                (count, Err(fault)) => ended(count, fault, Left::Nothing),
             }
-        };
-        self.job =
-            Some(Job::new(Bereft::Finish, hand_over(Box::pin(sending), pace, shared.transfers.clone())));
+        }));
     }
 
     /// Receives into what is open, for `account`.
@@ -128,8 +127,8 @@ impl Transfer {
         let mut stop = self.stop(shared);
         let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
         let account = account.map(|account| (Arc::clone(&account.storage), account.file_max));
-        let pace = stop.pace.clone();
-        let receiving = async move {
+        let workers = shared.transfers.clone();
+        self.job = Some(Job::new(Bereft::Finish, async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
             let (Some((storage, file_max)), Ready::Upload(sink)) = (account, ready) else {
                 return nothing(Fault::Storage(Refusal::Denied));
@@ -143,13 +142,24 @@ impl Transfer {
                 Ok(room) => room,
                 Err(refusal) => return nothing(Fault::Storage(refusal)),
             };
-            match receive::receive(stream, sink, &plan, room, stop).await {
-                (count, Ok(())) => Done::Ended(Ok(count)),
+            match run(Upload::new(stream, sink, &plan, room, stop.clone()), &workers).await {
+                (count, Ok(received)) => publish(received, count, &stop).await,
                 (count, Err((fault, left))) => ended(count, fault, left),
             }
-        };
-        self.job =
-            Some(Job::new(Bereft::Finish, hand_over(Box::pin(receiving), pace, shared.transfers.clone())));
+        }));
+    }
+}
+
+/// Gives an upload its name.
+async fn publish(Received { sink, last }: Received, count: Count, stop: &Stop) -> Done {
+    // A client that crashed closes its control connection too.
+    two_turns().await;
+    if stop.is_set() {
+        return ended(count, Fault::Aborted, sink.abandon().await);
+    }
+    match sink.commit(last).await {
+        Ok(_stored) => Done::Ended(Ok(count)),
+        Err(NotStored { why, left }) => ended(count, Fault::Storage(why), left),
     }
 }
 

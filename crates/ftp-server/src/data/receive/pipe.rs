@@ -6,85 +6,63 @@
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::sync::Arc;
 
-use ftp_proto::session::{Count, Fault};
+use ftp_proto::session::Fault;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::net::TcpStream;
 
-use crate::data::receive::terms::{FIRST, GATHER, Terms, Then, grow};
-use crate::data::{BUFFER, Stop, broken, stopped};
-use crate::storage::{Sink, StorageError};
+use crate::data::receive::fill::{FIRST, GATHER, Then};
+use crate::data::{BUFFER, Stop, broken, stopped, within};
 
-/// The rest of an upload that comes as fast as it is taken.
-pub(super) struct Piped<'a> {
-    stream: &'a mut TcpStream,
+/// A pipe for the rest of an upload that comes as fast as it is taken.
+pub(super) struct Pipe {
     into: PipeWriter,
     out: Arc<PipeReader>,
 }
 
-impl<'a> Piped<'a> {
+impl Pipe {
     /// `None` if no pipe of the size of a buffer is to be had: an unprivileged user gets 64 of them from the system.
-    pub(super) fn open(stream: &'a mut TcpStream) -> Option<Self> {
+    pub(super) fn open() -> Option<Self> {
         let (out, into) = std::io::pipe().ok()?;
         rustix::pipe::fcntl_setpipe_size(&into, BUFFER).ok().filter(|size| *size >= BUFFER)?;
-        Some(Self { stream, into, out: Arc::new(out) })
+        Some(Self { into, out: Arc::new(out) })
     }
 
-    /// Receives everything into `sink`; counts as it goes.
-    pub(super) async fn receive(
-        mut self,
-        sink: &mut Box<dyn Sink>,
-        terms: Terms<'_>,
-        stop: &mut Stop,
-        count: &mut Count,
-    ) -> Result<(), Fault> {
-        loop {
-            let (octets, then) = self.fill(stop).await;
-            count.wire += octets as u64;
-            grow(count, octets, terms)?;
-            if octets > 0 {
-                let splice = sink.native().ok_or(Fault::Storage(StorageError::Unsupported))?;
-                splice.take(Arc::clone(&self.out), octets).await.map_err(Fault::Storage)?;
-            }
-            match then {
-                Then::More => stop.pace.pause(self.stream, count.wire).await,
-                Then::End => return Ok(()),
-                Then::Fault(fault) => return Err(fault),
-            }
-        }
+    /// Where the octets come out.
+    pub(super) fn out(&self) -> Arc<PipeReader> {
+        Arc::clone(&self.out)
     }
 
     /// Waits for octets, then moves all that are there into the pipe, which is empty before.
-    async fn fill(&mut self, stop: &mut Stop) -> (usize, Then) {
+    pub(super) async fn fill(&mut self, stream: &mut TcpStream, stop: &mut Stop) -> (usize, Then) {
         let (mut held, mut waited) = (0, false);
         while held < BUFFER {
             if stop.is_set() {
                 return (held, Then::Fault(Fault::Aborted));
             }
             // Not by the runtime: the kernel says of a full pipe what it says of an empty socket.
-            match splice(&*self.stream, None, &self.into, None, BUFFER - held, SpliceFlags::NONBLOCK) {
+            match splice(&*stream, None, &self.into, None, BUFFER - held, SpliceFlags::NONBLOCK) {
                 Ok(moved) if moved > 0 => (held, waited) = (held + moved, false),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if !waited && held < FIRST => {
-                    let stall = stop.pace.stall;
-                    let patience = if held > 0 { GATHER } else { stall };
+                    let patience = if held > 0 { GATHER } else { stop.stall };
                     let mut octet = [0];
                     let arrived = tokio::select! {
                         biased;
                         () = stopped(stop) => return (held, Then::Fault(Fault::Aborted)),
-                        peeked = tokio::time::timeout(patience, self.stream.peek(&mut octet)) => peeked,
+                        peeked = within(patience, stream.peek(&mut octet)) => peeked,
                     };
                     match arrived {
                         Ok(Ok(_)) => waited = true,
                         Ok(Err(error)) => return (held, Then::Fault(broken(&error))),
                         Err(_) if held > 0 => break,
-                        Err(_) => return (0, Then::Fault(Fault::Stalled(stall))),
+                        Err(stalled) => return (0, Then::Fault(stalled)),
                     }
                 }
                 Ok(_) | Err(Errno::AGAIN) if held > 0 => break,
                 // It sees nothing behind TCP's urgent mark, neither octets nor that the end is not here yet.
-                Ok(_) | Err(Errno::AGAIN) => match self.read_past_mark() {
+                Ok(_) | Err(Errno::AGAIN) => match self.read_past_mark(stream) {
                     Ok(0) => return (0, Then::End),
                     Ok(read) => held = read,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => waited = false,
@@ -97,9 +75,9 @@ impl<'a> Piped<'a> {
     }
 
     /// Reads as others do, past an urgent mark too, into the pipe, which is empty. 0 is the end.
-    fn read_past_mark(&mut self) -> io::Result<usize> {
+    fn read_past_mark(&mut self, stream: &TcpStream) -> io::Result<usize> {
         let mut octets = [0; 4096];
-        let (_, count) = rustix::net::recv(&*self.stream, &mut octets, RecvFlags::DONTWAIT)?;
+        let (_, count) = rustix::net::recv(stream, &mut octets, RecvFlags::DONTWAIT)?;
         self.into.write_all(octets.get(..count).unwrap_or_default())?;
         Ok(count)
     }
@@ -109,11 +87,10 @@ impl<'a> Piped<'a> {
 mod tests {
     use super::*;
     use crate::data::Go;
-    use crate::data::handover::Pace;
+    use crate::data::receive::intake::{Intake, Step, Terms};
     use crate::storage::{Create, LocalOptions, LocalStorage, Storage, Writing};
-    use crate::threads::Workers;
     use ftp_proto::data::Coding;
-    use ftp_proto::session::{Inbound, Protection};
+    use ftp_proto::session::{Count, Inbound, Protection};
     use ftp_proto::value::path::VPath;
     use socket2::SockRef;
     use std::time::Duration;
@@ -136,18 +113,26 @@ mod tests {
         let (how, coding, protection) = (Create::Replace, Coding::default(), Protection::Clear);
         let mut plan = Inbound::new(path, how, coding, protection);
         plan.limit = limit;
-        let terms = Terms { plan: &plan, room: u64::MAX };
-        let pace = Pace::new(Duration::from_millis(200), &Workers::default());
         let stop = watch::Sender::new(Go::On);
-        let (mut stop, mut count) = (Stop::new(stop.subscribe(), pace), Count::default());
+        let mut intake = Intake {
+            sink,
+            terms: Terms::new(&plan, u64::MAX),
+            stop: Stop::new(stop.subscribe(), Duration::from_millis(200)),
+            count: Count::default(),
+        };
         let receiving = async {
-            let piped = Piped::open(&mut stream).unwrap();
-            let received = piped.receive(&mut sink, terms, &mut stop, &mut count).await;
+            let mut pipe = Pipe::open().unwrap();
+            // In steps, as an upload does that goes to another thread on its way.
+            let mut received = intake.receive(&mut stream, &mut pipe, 1 << 20).await;
+            if let Ok(Step::Long) = received {
+                received = intake.receive(&mut stream, &mut pipe, u64::MAX).await;
+            }
             // A sender that is not heard out must not wait.
             drop(stream);
-            received
+            received.map(|step| assert!(matches!(step, Step::End(last) if last.is_empty())))
         };
         let (received, ()) = tokio::join!(receiving, client(sender));
+        let Intake { sink, count, .. } = intake;
         match &received {
             Ok(()) => drop(sink.commit(Vec::new()).await.unwrap()),
             Err(_) => drop(sink),

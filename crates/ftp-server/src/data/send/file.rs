@@ -7,13 +7,14 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ftp_proto::session::{Count, Fault};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::data::broken;
-use crate::data::handover::Pace;
+use crate::data::handover::Step;
+use crate::data::{broken, within};
 use crate::page_cache::{is_warm, read_in};
 use crate::storage::StorageError;
 
@@ -22,60 +23,74 @@ const WINDOW: u64 = 1 << 20;
 /// Octets that are read in when a window is cold.
 const AHEAD: u64 = 4 << 20;
 
-/// A part of a file.
+/// A part of a file that is still to be sent.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) file: Arc<File>,
-    pub(super) offset: u64,
-    pub(super) left: u64,
+    file: Arc<File>,
+    offset: u64,
+    left: u64,
+    /// Up to here its pages were in the cache when they were looked at.
+    warm_until: u64,
 }
 
-/// Sends a part of a file; counts as it goes. The connection stays open.
-pub(super) async fn send(
-    stream: &mut TcpStream,
-    mut part: Part,
-    pace: &mut Pace,
-    count: &mut Count,
-) -> Result<(), Fault> {
-    let mut warm_until = part.offset;
-    while part.left > 0 {
-        let window = part.left.min(WINDOW);
-        if part.offset >= warm_until {
-            if !is_warm(&part.file, part.offset, window) {
-                let ahead = part.left.min(AHEAD);
-                read_in(Arc::clone(&part.file), part.offset, ahead).await;
-                warm_until = part.offset + ahead;
-            } else {
-                warm_until = part.offset + window;
+impl Part {
+    pub(super) fn new(file: Arc<File>, offset: u64, left: u64) -> Self {
+        Self { file, offset, left, warm_until: offset }
+    }
+
+    /// Sends it, until `most` octets have moved in all; counts as it goes. The connection stays open.
+    pub(super) async fn send(
+        &mut self,
+        stream: &mut TcpStream,
+        stall: Duration,
+        most: u64,
+        count: &mut Count,
+    ) -> Result<Step, Fault> {
+        while self.left > 0 {
+            let window = self.warm_window().await;
+            let (file, mut offset) = (&*self.file, self.offset);
+            let sending = stream.async_io(Interest::WRITABLE, || {
+                rustix::fs::sendfile(&*stream, file, Some(&mut offset), window).map_err(io::Error::from)
+            });
+            let sent = within(stall, sending).await?.map_err(|error| broken(&error))? as u64;
+            if sent == 0 {
+                let why = "the file became shorter while it was sent";
+                return Err(Fault::Storage(StorageError::Io(why.into())));
+            }
+            self.offset += sent;
+            self.left -= sent;
+            count.file += sent;
+            count.wire += sent;
+            if self.left > 0 {
+                if count.wire >= most {
+                    return Ok(Step::Long);
+                }
+                // A client that is as fast as the server must not keep the other sessions of this thread waiting.
+                tokio::task::yield_now().await;
             }
         }
-        let most = usize::try_from(window.min(warm_until - part.offset)).unwrap_or(usize::MAX);
-        let mut offset = part.offset;
-        let sending = stream.async_io(Interest::WRITABLE, || {
-            rustix::fs::sendfile(&*stream, &*part.file, Some(&mut offset), most).map_err(io::Error::from)
-        });
-        let sent = tokio::time::timeout(pace.stall, sending).await.map_err(|_| Fault::Stalled(pace.stall))?;
-        let sent = sent.map_err(|error| broken(&error))? as u64;
-        if sent == 0 {
-            return Err(Fault::Storage(StorageError::Io("the file became shorter while it was sent".into())));
-        }
-        part.offset += sent;
-        part.left -= sent;
-        count.file += sent;
-        count.wire += sent;
-        if part.left > 0 {
-            pace.pause(stream, count.wire).await;
-        }
+        Ok(Step::End)
     }
-    Ok(())
+
+    /// Octets that can be sent next without waiting for a disk.
+    async fn warm_window(&mut self) -> usize {
+        let window = self.left.min(WINDOW);
+        if self.offset >= self.warm_until {
+            let mut warm = window;
+            if !is_warm(&self.file, self.offset, window) {
+                warm = self.left.min(AHEAD);
+                read_in(Arc::clone(&self.file), self.offset, warm).await;
+            }
+            self.warm_until = self.offset + warm;
+        }
+        usize::try_from(window.min(self.warm_until - self.offset)).unwrap_or(usize::MAX)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::threads::Workers;
     use std::io::Write;
-    use std::time::Duration;
     use tokio::io::AsyncReadExt;
 
     #[tokio::test]
@@ -89,13 +104,19 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut pace = Pace::new(Duration::from_secs(5), &Workers::default());
-            let part = Part { file: Arc::clone(&file), offset: offset as u64, left: left as u64 };
+            let mut part = Part::new(Arc::clone(&file), offset as u64, left as u64);
             let (mut count, mut got) = (Count::default(), Vec::new());
             let sending = async {
-                let sent = send(&mut stream, part, &mut pace, &mut count).await;
+                let mut ended = None;
+                // In steps, as a transfer does that goes to another thread on its way.
+                for most in [1 << 20, u64::MAX] {
+                    match part.send(&mut stream, Duration::from_secs(5), most, &mut count).await {
+                        Ok(Step::Long) => assert!((1 << 20..u64::MAX).contains(&count.wire)),
+                        ended_so => ended = ended.or(Some(ended_so.map(drop))),
+                    }
+                }
                 drop(stream);
-                sent
+                ended.unwrap()
             };
             let (sent, read) = tokio::join!(sending, reader.read_to_end(&mut got));
             read.unwrap();
