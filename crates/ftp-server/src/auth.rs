@@ -29,6 +29,20 @@ pub struct Attempt<'a> {
     pub peer: IpAddr,
 }
 
+/// What an upload in clear is taken for that ended in order, while its control connection closed without QUIT. It cannot be told
+/// from that of a client that died (RFC 959 §4.1.1 calls the latter an abort); ffmpeg and some cameras send all of theirs so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BareClose {
+    /// It is broken: the old version stays, and what came is kept as that of other broken uploads.
+    #[default]
+    Broken,
+    /// It is whole, if its name is new; an old version stays.
+    New,
+    /// It is whole.
+    Always,
+}
+
 /// What a login yields.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -43,13 +57,15 @@ pub struct Account {
     pub sessions: Option<usize>,
     /// Octets that one file of this user may have; an upload beyond it ends with 552.
     pub file_max: Option<u64>,
+    /// What an upload in clear is taken for whose client closed without QUIT.
+    pub bare_close: BareClose,
 }
 
 impl Account {
     /// An account with those rights on that file system.
     #[must_use]
     pub fn new(rights: Rights, storage: Arc<dyn Storage>) -> Self {
-        Self { rights, storage, welcome: None, sessions: None, file_max: None }
+        Self { rights, storage, welcome: None, sessions: None, file_max: None, bare_close: BareClose::Broken }
     }
 }
 

@@ -247,6 +247,9 @@ pub struct UserSection {
     pub host: Option<Spanned<String>>,
     /// Octets that one file of this user may have.
     pub file_max: Option<u64>,
+    /// What an upload in clear is taken for whose client closed everything without QUIT: `broken`, `new` or `always` whole.
+    #[serde(default)]
+    pub bare_close: BareCloseName,
     /// Whether TLS is needed even where plain FTP is allowed.
     #[serde(default)]
     pub tls_only: Toggle,
@@ -323,6 +326,10 @@ names! {
     /// `keep_partial`
     KeepPartialName: "never" => crate::storage::KeepPartial::Never, "new-only" => crate::storage::KeepPartial::NewOnly;
         default crate::storage::KeepPartial::NewOnly, crate::storage::KeepPartial;
+    /// `bare_close`
+    BareCloseName: "broken" => crate::auth::BareClose::Broken, "new" => crate::auth::BareClose::New,
+        "always" => crate::auth::BareClose::Always;
+        default crate::auth::BareClose::Broken, crate::auth::BareClose;
 }
 
 /// A range of ports as `LOW-HIGH`.

@@ -33,6 +33,9 @@ pub(crate) mod send;
 /// Octets that an upload gathers at most before they are written; it holds two such buffers at most.
 pub(crate) const BUFFER: usize = 1 << 20;
 
+/// How long no octet may come of a client that has left its control connection.
+const BREAK: Duration = Duration::from_secs(5);
+
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -52,6 +55,8 @@ pub(crate) struct Stop {
 pub(crate) enum Go {
     /// It does.
     On,
+    /// Its client has left the control connection: it takes what still comes, as long as that comes without a break.
+    Rest,
     /// It stops.
     Stop,
 }
@@ -69,7 +74,16 @@ impl Stop {
 
 /// Completes when the transfer is to stop.
 pub(crate) async fn stopped(stop: &mut Stop) {
-    if stop.signal.wait_for(|go| *go == Go::Stop).await.is_err() {
+    let go = stop.signal.wait_for(|go| *go != Go::On).await.map(|go| *go);
+    let resting = match go {
+        Ok(Go::Stop) => return,
+        Ok(Go::On | Go::Rest) => {
+            let stopping = stop.signal.wait_for(|go| *go == Go::Stop);
+            tokio::time::timeout(BREAK, stopping).await.map(|stopped| stopped.is_ok()).unwrap_or(true)
+        }
+        Err(_) => false,
+    };
+    if !resting {
         // The session is gone, and with it this transfer.
         std::future::pending::<()>().await;
     }
@@ -110,6 +124,15 @@ impl DataStream {
             Self::Tls(stream) => stream.get_ref().0,
         }
     }
+}
+
+/// What tells that an upload has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The client has said so (RFC 4217 §9).
+    CloseNotify,
+    /// A FIN alone, which is that of a client that died, too; for MODE B and C there are others, but not for STRU F, MODE S.
+    Bare,
 }
 
 /// Which way the octets of a transfer go.

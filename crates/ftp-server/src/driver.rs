@@ -19,32 +19,32 @@ use std::time::Instant;
 
 use ftp_proto::frame::Frame;
 use ftp_proto::session::{
-    Action, DataFault, Endpoints, Event, Login, Notice, Protection, Refusal, Request, Resumed, Session,
-    TlsFacts, Transferred,
+    Action, DataFault, Endpoints, Event, Notice, Protection, Refusal, Request, Resumed, Session,
+    TlsFacts,
 };
-use ftp_proto::value::path::VPath;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::data::Guard;
 use crate::observe::{Incident, Initiator, Who};
 use crate::shared::Shared;
-use crate::tls::{Binding, Kin, Tickets};
+use crate::tls::{Binding, Kin};
 
 mod ask;
 mod control;
 mod job;
 mod login;
 mod phase;
+mod publish;
 mod record;
 mod transfer;
 
-use ask::Ready;
 use control::{Control, Turn, Unsecured, Wanted};
 use job::{Bereft, Done, Job, finish};
 use login::{Guest, authenticate};
 use phase::{End, Happening, Incoming, Stay, until};
-use record::{LetGo, Trace, note_end};
+use publish::Behind;
+use record::{LetGo, Trace};
 use transfer::Transfer;
 
 /// A session and everything it owns.
@@ -99,6 +99,7 @@ impl Driver {
         self.settle();
         loop {
             self.take_lines();
+            self.judge();
             if let Some(ending) = self.ending {
                 if ending == End::Said {
                     self.control.close().await;
@@ -106,30 +107,30 @@ impl Driver {
                 return;
             }
             let happening = self.attend(&mut drain).await;
-            self.respond(happening).await;
+            self.respond(happening);
             self.settle();
+            self.bereave();
         }
     }
 
     async fn attend(&mut self, drain: &mut watch::Receiver<bool>) -> Happening {
         // Octets are read while lines have to wait, too: the end of the connection stands behind them.
-        let room = self.control.framer.buffered() <= self.shared.options.line_max;
-        let wanted = if room && self.incoming == Incoming::Open { Wanted::Octets } else { Wanted::Nothing };
+        let wanted = match self.incoming {
+            Incoming::Open if self.control.has_room() => Wanted::Octets,
+            Incoming::Open | Incoming::Ended | Incoming::Lost => Wanted::Nothing,
+        };
         let stuck = self.control.deadline();
         let guard = match self.session.data_protection() {
             Protection::Private => self.guard.as_ref(),
             Protection::Clear => None,
         };
-        let tickets = match self.transfer.ready {
-            Ready::Download(_) => Tickets::One,
-            Ready::Nothing | Ready::Upload(_) => Tickets::None,
-        };
+        let tickets = self.transfer.tickets();
         tokio::select! {
             biased;
-            // First, so that one write carries 150 and 226 of a transfer that is done at once.
-            done = finish(&mut self.transfer.job) => Happening::Done(done),
             done = finish(&mut self.job) => Happening::Done(done),
+            // Before the transfer: the 150 is on its way before the first octet, and a client that has left is heard of.
             turn = self.control.turn(wanted) => Happening::Turned(turn),
+            done = finish(&mut self.transfer.job) => Happening::Done(done),
             () = self.transfer.channel.advance(guard, tickets) => Happening::Advanced,
             () = until(self.transfer.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
@@ -138,14 +139,17 @@ impl Driver {
         }
     }
 
-    async fn respond(&mut self, happening: Happening) {
+    fn respond(&mut self, happening: Happening) {
         match happening {
             Happening::Turned(Turn::Read | Turn::Relieved) => {}
-            Happening::Turned(Turn::Lost) => self.lose().await,
+            Happening::Turned(Turn::Lost) => {
+                self.incoming = Incoming::Lost;
+                self.control.give_up();
+            }
             Happening::Turned(Turn::End) => {
                 self.incoming = Incoming::Ended;
                 // What came before the end is done and answered, but a transfer has lost its client.
-                if self.session.needs_client() {
+                if self.session.needs_client() && !self.transfer.is_receiving() {
                     self.answers.push_back(Event::Gone);
                 }
             }
@@ -163,22 +167,41 @@ impl Driver {
         }
     }
 
-    /// The control connection is broken. A deed comes to its end, so that those who watch hear of it; a transfer is told to
-    /// stop, and settles what it leaves behind.
-    async fn lose(&mut self) {
-        if self.job.as_ref().is_some_and(Job::outlives_client) {
-            let done = finish(&mut self.job).await;
-            self.report(done);
-            self.settle();
+    /// What becomes of work whose client sends no more. An upload takes what is on its way, and is judged then; of a broken
+    /// connection, a deed comes to its end, so that those who watch hear of it, and a download stops.
+    fn bereave(&mut self) {
+        if self.incoming == Incoming::Open || self.ending.is_some() {
+            return;
         }
-        self.answers.push_back(Event::Gone);
-        self.settle();
-        if self.transfer.is_moving() {
-            let done = finish(&mut self.transfer.job).await;
-            self.report(done);
-            self.settle();
+        if self.transfer.is_receiving() {
+            if !self.session.has_said_quit() {
+                self.transfer.rest();
+            }
+            return;
         }
-        self.ending = Some(End::Lost);
+        if self.incoming == Incoming::Lost && !self.job.as_ref().is_some_and(Job::outlives_client) {
+            self.answers.push_back(Event::Gone);
+            self.settle();
+            if !self.transfer.is_moving() {
+                self.ending = Some(End::Lost);
+            }
+        }
+    }
+
+    /// Whether the client has closed its side, and nothing waits for that to be said but an upload that is on its way.
+    fn has_left(&self) -> bool {
+        self.incoming == Incoming::Ended && !self.session.has_said_quit() && !self.transfer.is_receiving()
+    }
+
+    /// Decides about an upload that has come to its end.
+    fn judge(&mut self) {
+        let Self { transfer, session, control, incoming, .. } = self;
+        transfer.judge(|| match incoming {
+            _ if session.has_said_quit() => Behind::Quit,
+            Incoming::Open if !control.has_ended() => Behind::Here,
+            Incoming::Open if control.has_room() => Behind::Leaving,
+            Incoming::Open | Incoming::Ended | Incoming::Lost => Behind::Gone,
+        });
     }
 
     /// Gives the session lines as long as it wants any and the client reads what they are answered with: those that had
@@ -190,6 +213,7 @@ impl Driver {
                 if !self.session.wants_command() {
                     return;
                 }
+                let has_left = self.has_left();
                 match self.control.framer.next_frame() {
                     Some(Frame::Line(line)) => self.session.handle(now, Event::Line(line)),
                     Some(Frame::Overlong) => self.session.handle(now, Event::Overlong),
@@ -197,7 +221,7 @@ impl Driver {
                         let octets = refusal.octets();
                         self.control.raw(&octets);
                     }
-                    None if self.incoming == Incoming::Ended && !self.session.has_said_quit() => {
+                    None if has_left => {
                         self.session.handle(now, Event::Gone);
                     }
                     None => {
@@ -269,7 +293,9 @@ impl Driver {
                     Err(_) => return self.ending = Some(End::Lost),
                 }
             }
-            Done::Authenticated(result) => Event::Authenticated(result.map(|guest| self.welcome(guest))),
+            Done::Authenticated(result) => {
+                Event::Authenticated(result.map(|guest| self.guest.insert(guest).login()))
+            }
             Done::Stored(answer, ready) => {
                 self.transfer.ready = ready;
                 Event::Stored(answer)
@@ -286,6 +312,7 @@ impl Driver {
                 return self.report_connected();
             }
             Done::Dialled(Err(fault)) => return self.report_missed(fault),
+            Done::Received(whole) => return self.transfer.received(*whole),
             Done::Ended(result) => Event::Ended(result),
         };
         self.answers.push_back(answer);
@@ -299,17 +326,14 @@ impl Driver {
     }
 
     fn report_connected(&mut self) {
-        let (client, stranger) = (self.peer(), self.transfer.channel.stranger());
-        if let Some(trace) = &mut self.transfer.trace {
-            trace.connected(&self.shared, client, stranger);
-        }
+        let client = self.peer();
+        self.transfer.connected(&self.shared, client);
         self.answers.push_back(Event::DataUp);
     }
 
     fn report_missed(&mut self, fault: DataFault) {
         let client = self.peer();
-        let missed = |trace: &mut Trace| trace.missed(&self.shared, client, &fault);
-        let suspect = self.transfer.trace.as_mut().map(missed).unwrap_or_default();
+        let suspect = self.transfer.missed(&self.shared, client, &fault);
         self.answers.push_back(Event::DataFailed(fault, suspect));
     }
 
@@ -341,15 +365,6 @@ impl Driver {
         }
     }
 
-    fn welcome(&mut self, guest: Guest) -> Login {
-        let account = &guest.account;
-        let login = Login::new(account.rights, VPath::root(), account.storage.can())
-            .file_max(account.file_max)
-            .welcome(account.welcome.clone());
-        self.guest = Some(guest);
-        login
-    }
-
     fn ask(&mut self, request: Request) {
         let Some(account) = self.guest.as_ref().map(|guest| &guest.account) else {
             return self.answers.push_back(Event::Stored(Err(Refusal::Denied)));
@@ -359,23 +374,15 @@ impl Driver {
 
     fn notice(&mut self, notice: &Notice) {
         if let Notice::Transfer(transfer) = notice {
-            self.end_record(transfer);
+            self.transfer.end(&self.shared, self.who, transfer);
         }
         self.shared.observer.notice(self.who, notice);
     }
 
-    fn end_record(&mut self, transfer: &Transferred) {
-        let stood = self.transfer.trace.take().and_then(|trace| trace.end(&self.shared, self.who));
-        note_end(&self.shared, self.peer(), transfer, stood);
-    }
-
     /// Gives up what was set up for a transfer.
     fn drop_data(&mut self) {
-        let transfer = std::mem::take(&mut self.transfer);
-        if let Some(trace) = transfer.trace {
-            let how = if self.session.is_over() { LetGo::WithSession } else { LetGo::InSession };
-            trace.let_go(&self.shared, self.peer(), transfer.channel.stranger(), how);
-        }
+        let how = if self.session.is_over() { LetGo::WithSession } else { LetGo::InSession };
+        std::mem::take(&mut self.transfer).let_go(&self.shared, self.peer(), how);
     }
 
     fn peer(&self) -> IpAddr {

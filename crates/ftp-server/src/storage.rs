@@ -278,6 +278,18 @@ pub trait Sink: Send {
         Ok(None)
     }
 
+    /// Whether an older version goes when it gets its name, as far as is known. Where that is so, and it cannot be told
+    /// whether the client was done or died, it is looked at twice.
+    fn replaces(&self) -> bool {
+        true
+    }
+
+    /// Takes octets, which may be none, and brings all that came to the disk, so that not much more than its name is left
+    /// for [`Sink::commit`].
+    async fn settle(&mut self, data: Vec<u8>) -> Result<(), StorageError> {
+        self.write(data).await.map(drop)
+    }
+
     /// Takes the last octets, which may be none, and makes everything durable and visible under its name.
     ///
     /// # Errors

@@ -280,6 +280,8 @@ pub enum Fault {
     Broken(Text),
     /// TLS ended without close_notify: the data may be cut short.
     Truncated,
+    /// The control connection closed without QUIT behind an upload in clear, as it does when a client dies.
+    ClientGone,
     /// No octet moved for so long.
     Stalled(Duration),
     /// The octets do not follow TYPE, STRU and MODE.

@@ -146,6 +146,12 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
                 "Data connection ended after {moved} octets without TLS close_notify, so the file may be cut short."
             ),
         ),
+        Fault::ClientGone => (
+            Code::TRANSFER_ABORTED,
+            format!(
+                "The control connection closed without QUIT right behind {moved} octets in clear, as it does when a client dies. If this client was done, bare_close = \"new\" or \"always\" stores its uploads."
+            ),
+        ),
         // Connected, and nothing gets through: what carries the handshake and drops the data.
         Fault::Stalled(time) if moved == 0 => (
             Code::TRANSFER_ABORTED,

@@ -196,6 +196,7 @@ impl Config {
         let mut account = Account::new(rights, Arc::new(folder.clone()));
         account.sessions = section.sessions.or(self.limits.per_user);
         account.file_max = section.file_max.or(self.limits.file_max);
+        account.bare_close = section.bare_close.0;
         let transport = if section.tls_only == Toggle::On { Transport::TlsOnly } else { Transport::Any };
         let user = User::new(section.password.get_ref().as_str(), account).transport(transport);
         let host = section.host.as_ref().map(|host| self.known_host(host, text)).transpose()?;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::data::handover::{Moving, Progress};
-use crate::data::{DataStream, Stop, within};
+use crate::data::{DataStream, Proof, Stop, within};
 use crate::storage::Sink;
 
 mod buffers;
@@ -51,6 +51,7 @@ pub(crate) struct Received {
     pub(crate) sink: Box<dyn Sink>,
     /// The last octets, which are not written yet.
     pub(crate) last: Vec<u8>,
+    pub(crate) proof: Proof,
 }
 
 impl Upload {
@@ -110,9 +111,10 @@ impl Moving for Upload {
             self.close().await;
         }
         let Self { way, intake: Intake { sink, count, .. } } = self;
+        let proof = way.proof();
         drop(way);
         Progress::Ended(match whole {
-            Ok(last) => (count, Ok(Received { sink, last })),
+            Ok(last) => (count, Ok(Received { sink, last, proof })),
             Err(fault) => (count, Err((fault, sink.abandon().await))),
         })
     }
@@ -126,6 +128,13 @@ impl Moving for Upload {
 }
 
 impl Way {
+    fn proof(&self) -> Proof {
+        match self {
+            Self::Kernel(..) | Self::Clear(..) => Proof::Bare,
+            Self::Tls(..) => Proof::CloseNotify,
+        }
+    }
+
     /// The same connection, through a pipe from here on.
     fn by(self, pipe: Pipe) -> Self {
         match self {

@@ -11,6 +11,7 @@ use ftp_proto::frame::Framer;
 use ftp_proto::grammar::Encode;
 use ftp_proto::reply::Reply;
 use ftp_proto::session::TlsFacts;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -89,8 +90,32 @@ impl Control {
         std::mem::replace(self, away)
     }
 
+    /// The connection is broken: nothing comes any more, and nothing can be said.
+    pub(super) fn give_up(&mut self) {
+        *self = Self::empty(self.framer.limit());
+    }
+
+    /// Whether the client has closed its side or the connection is broken, whatever is still unread. The kernel is asked, and
+    /// not the runtime, which hears of it later.
+    pub(super) fn has_ended(&self) -> bool {
+        let stream = match &self.wire {
+            Wire::Clear(stream) => stream,
+            Wire::Tls(stream) => stream.get_ref().0.tcp(),
+            Wire::Away => return false,
+            Wire::Lost => return true,
+        };
+        let over = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        let mut asked = [PollFd::new(stream, PollFlags::RDHUP)];
+        // If it cannot be asked, it is heard of in time.
+        rustix::event::poll(&mut asked, Some(&Timespec::default())).is_ok()
+            && asked.iter().any(|asked| asked.revents().intersects(over))
+    }
+
     /// Puts a reply behind those that wait to be sent.
     pub(super) fn reply(&mut self, reply: &Reply) {
+        if matches!(self.wire, Wire::Lost) {
+            return;
+        }
         self.begin_output();
         reply.encode(&mut self.out);
     }
@@ -111,6 +136,11 @@ impl Control {
     /// Whether something waits to be sent, be it in a buffer of TLS: `out` is emptied by a completed flush only.
     fn has_output(&self) -> bool {
         !self.out.is_empty()
+    }
+
+    /// Whether octets that come are taken: not behind more than a line that waits.
+    pub(super) fn has_room(&self) -> bool {
+        self.framer.buffered() <= self.framer.limit()
     }
 
     /// Whether so much waits to be sent that no more commands should be run.
@@ -278,7 +308,7 @@ impl Control {
     async fn linger(&mut self) {
         let stream = match &mut self.wire {
             Wire::Clear(stream) => stream,
-            Wire::Tls(stream) => stream.get_mut().0.tcp(),
+            Wire::Tls(stream) => stream.get_mut().0.tcp_mut(),
             Wire::Away | Wire::Lost => return,
         };
         let mut void = [0; 1024];

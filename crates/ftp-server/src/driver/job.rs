@@ -16,6 +16,7 @@ use crate::auth::Account;
 use crate::driver::ask::{Ready, ask};
 use crate::driver::control::{Control, Unsecured};
 use crate::driver::login::Guest;
+use crate::driver::publish::{Behind, Verdict, Whole};
 use crate::ports::Lease;
 use crate::shared::Shared;
 use crate::tls::{Binding, Tls};
@@ -29,7 +30,15 @@ pub(super) enum Done {
     /// A passive port and the address to announce; `None` if there is no port.
     Listening(Option<(Lease, IpAddr)>),
     Dialled(Result<TcpStream, DataFault>),
+    /// All of an upload has come, and waits for its name.
+    Received(Box<Whole>),
     Ended(Result<Count, Failure>),
+}
+
+impl Done {
+    pub(super) fn received(whole: Whole) -> Self {
+        Self::Received(Box::new(whole))
+    }
 }
 
 /// What becomes of a job whose client is lost.
@@ -89,6 +98,20 @@ impl Job {
             };
             let ip = shared.announcer.address(client, local).await;
             Done::Listening(Some((lease, ip)))
+        })
+    }
+
+    /// What is next for an upload that has come to its end; the upload itself, if it waits for more to be known.
+    pub(super) fn publish(whole: Whole, behind: Behind) -> Result<Self, Whole> {
+        Ok(match whole.verdict(behind) {
+            Verdict::Wait => return Err(whole),
+            Verdict::Name => Self::new(Bereft::Finish, async { Done::Ended(whole.name().await) }),
+            Verdict::LookAgain => Self::new(Bereft::Finish, async {
+                whole.settle().await.map_or_else(|failure| Done::Ended(Err(failure)), Done::received)
+            }),
+            Verdict::Break(fault) => {
+                Self::new(Bereft::Finish, async { Done::Ended(Err(whole.give_up(fault).await)) })
+            }
         })
     }
 

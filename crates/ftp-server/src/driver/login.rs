@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::session::{Credentials, Denied};
+use ftp_proto::session::{Credentials, Denied, Login};
+use ftp_proto::value::path::VPath;
 
 use crate::auth::{Account, Attempt};
 use crate::limits::Seat;
@@ -17,6 +18,14 @@ pub(super) struct Guest {
     pub(super) account: Account,
     /// The place that the user takes, where these are counted.
     _seat: Option<Seat>,
+}
+
+impl Guest {
+    /// What the session is told of it.
+    pub(super) fn login(&self) -> Login {
+        let Account { rights, storage, file_max, welcome, .. } = &self.account;
+        Login::new(*rights, VPath::root(), storage.can()).file_max(*file_max).welcome(welcome.clone())
+    }
 }
 
 /// Checks a login from `peer`. One that fails takes its time.

@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use crate::data::two_turns;
 use crate::driver::control::Turn;
 use crate::driver::job::Done;
 
@@ -11,7 +12,10 @@ use crate::driver::job::Done;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incoming {
     Open,
+    /// It has closed its side, and may still read.
     Ended,
+    /// The connection is broken.
+    Lost,
 }
 
 /// Whether the session knows that the server stops.
@@ -43,7 +47,11 @@ pub(super) enum Happening {
 /// Waits until a moment, for ever if there is none. Cancel safe.
 pub(super) async fn until(moment: Option<Instant>) {
     match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        Some(moment) => {
+            tokio::time::sleep_until(moment.into()).await;
+            // The clock may have run ahead of a process that was stopped: what has come meanwhile is heard first.
+            two_turns().await;
+        }
         None => std::future::pending().await,
     }
 }

@@ -8,25 +8,30 @@
 //! It begins and ends in one place each, and nothing of one transfer is there for the next. Not here: the connection itself
 //! and how octets are moved (`data.rs`).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::session::{Count, Create, DataFault, Failure, Fault, Inbound, Left, Outbound, Refusal};
+use ftp_proto::session::{
+    Count, Create, DataFault, Failure, Fault, Inbound, Left, Outbound, Refusal, Suspect, Transferred,
+};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
 use crate::data::handover::run;
-use crate::data::receive::{Received, Upload};
+use crate::data::receive::Upload;
 use crate::data::send::Download;
-use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, stopped, two_turns};
+use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, stopped};
 use crate::driver::ask::Ready;
 use crate::driver::job::{Bereft, Done, Job};
-use crate::driver::record::Trace;
+use crate::driver::publish::{Behind, Looked, Whole};
+use crate::driver::record::{LetGo, Trace, note_end};
+use crate::observe::Who;
 use crate::ports::{Lease, Origin};
 use crate::shared::Shared;
-use crate::storage::{NotStored, Storage};
+use crate::storage::Storage;
+use crate::tls::Tickets;
 
 /// What belongs to one transfer. Without any: no port, no connection, nothing ready.
 #[derive(Default)]
@@ -42,6 +47,10 @@ pub(super) struct Transfer {
     pub(super) trace: Option<Trace>,
     /// Tells octets that move to stop.
     stop: Option<watch::Sender<Go>>,
+    /// Which way they move.
+    flow: Option<Flow>,
+    /// An upload that has come to its end, while it is not known how its client stands behind it.
+    whole: Option<Whole>,
 }
 
 impl Transfer {
@@ -74,15 +83,75 @@ impl Transfer {
         self.channel.is_up() && self.awaiting.take().is_some()
     }
 
+    /// The data connection stands.
+    pub(super) fn connected(&mut self, shared: &Shared, client: IpAddr) {
+        let stranger = self.channel.stranger();
+        if let Some(trace) = &mut self.trace {
+            trace.connected(shared, client, stranger);
+        }
+    }
+
+    /// It did not come about; who seems to be in the way.
+    pub(super) fn missed(&mut self, shared: &Shared, client: IpAddr, fault: &DataFault) -> Suspect {
+        self.trace.as_mut().map(|trace| trace.missed(shared, client, fault)).unwrap_or_default()
+    }
+
+    /// What it carried has come to its end, one way or the other.
+    pub(super) fn end(&mut self, shared: &Shared, who: Who, transfer: &Transferred) {
+        let stood = self.trace.take().and_then(|trace| trace.end(shared, who));
+        note_end(shared, who.peer.ip(), transfer, stood);
+    }
+
+    /// It is given up, with whatever was set up for it.
+    pub(super) fn let_go(self, shared: &Shared, client: IpAddr, how: LetGo) {
+        if let Some(trace) = self.trace {
+            trace.let_go(shared, client, self.channel.stranger(), how);
+        }
+    }
+
+    /// Tickets for a handshake of the data connection: whoever downloads may need one for the next.
+    pub(super) fn tickets(&self) -> Tickets {
+        match self.ready {
+            Ready::Download(_) => Tickets::One,
+            Ready::Nothing | Ready::Upload(_) => Tickets::None,
+        }
+    }
+
     /// Whether octets move.
     pub(super) fn is_moving(&self) -> bool {
         self.stop.is_some()
+    }
+
+    /// Whether an upload is under way.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.flow == Some(Flow::In)
     }
 
     /// Octets that move stop, and what they leave behind is settled.
     pub(super) fn abort(&mut self) {
         if let Some(stop) = &self.stop {
             stop.send_replace(Go::Stop);
+        }
+    }
+
+    /// The client has left its control connection: what still comes is taken.
+    pub(super) fn rest(&mut self) {
+        if let Some(stop) = &self.stop {
+            stop.send_if_modified(|go| *go == Go::On && std::mem::replace(go, Go::Rest) == Go::On);
+        }
+    }
+
+    /// All of an upload has come.
+    pub(super) fn received(&mut self, whole: Whole) {
+        self.whole = Some(whole);
+    }
+
+    /// Decides what becomes of an upload that has come to its end, if there is one.
+    pub(super) fn judge(&mut self, behind: impl FnOnce() -> Behind) {
+        let Some(whole) = self.whole.take() else { return };
+        match Job::publish(whole, behind()) {
+            Ok(job) => self.job = Some(job),
+            Err(whole) => self.whole = Some(whole),
         }
     }
 
@@ -126,6 +195,8 @@ impl Transfer {
     ) {
         let mut stop = self.stop(shared);
         let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
+        self.flow = Some(Flow::In);
+        let bare_close = account.map(|account| account.bare_close).unwrap_or_default();
         let account = account.map(|account| (Arc::clone(&account.storage), account.file_max));
         let workers = shared.transfers.clone();
         self.job = Some(Job::new(Bereft::Finish, async move {
@@ -143,23 +214,12 @@ impl Transfer {
                 Err(refusal) => return nothing(Fault::Storage(refusal)),
             };
             match run(Upload::new(stream, sink, &plan, room, stop.clone()), &workers).await {
-                (count, Ok(received)) => publish(received, count, &stop).await,
+                (count, Ok(received)) => {
+                    Done::received(Whole { received, count, stop, bare_close, looked: Looked::NotYet })
+                }
                 (count, Err((fault, left))) => ended(count, fault, left),
             }
         }));
-    }
-}
-
-/// Gives an upload its name.
-async fn publish(Received { sink, last }: Received, count: Count, stop: &Stop) -> Done {
-    // A client that crashed closes its control connection too.
-    two_turns().await;
-    if stop.is_set() {
-        return ended(count, Fault::Aborted, sink.abandon().await);
-    }
-    match sink.commit(last).await {
-        Ok(_stored) => Done::Ended(Ok(count)),
-        Err(NotStored { why, left }) => ended(count, Fault::Storage(why), left),
     }
 }
 

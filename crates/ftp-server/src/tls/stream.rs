@@ -75,7 +75,11 @@ impl Prefixed {
         self.gate = Gate::RECORD;
     }
 
-    pub(crate) fn tcp(&mut self) -> &mut TcpStream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(crate) fn tcp_mut(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 

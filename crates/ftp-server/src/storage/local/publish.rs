@@ -323,6 +323,21 @@ impl Sink for Upload {
         Ok(Some(Box::new(source)))
     }
 
+    fn replaces(&self) -> bool {
+        match self {
+            Self::Planned(Plan { old, .. }) | Self::Staged(Staged { old, .. }) => old.is_some(),
+            Self::Away => false,
+        }
+    }
+
+    async fn settle(&mut self, data: Vec<u8>) -> Result<(), StorageError> {
+        self.work(move |staged| {
+            staged.write(&data)?;
+            make_durable(&staged.file, staged.terms.durability)
+        })
+        .await
+    }
+
     async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
         let medium = self.medium();
         let finishing = move || {
