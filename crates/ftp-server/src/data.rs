@@ -13,10 +13,11 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ftp_proto::session::{Count, DataFault, Fault, Protection};
 use ftp_proto::value::text::Text;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -34,7 +35,7 @@ pub(crate) mod send;
 pub(crate) const BUFFER: usize = 1 << 20;
 
 /// How long no octet may come of a client that has left its control connection.
-const BREAK: Duration = Duration::from_secs(5);
+const BREAK: Duration = Duration::from_secs(2);
 
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.
 const LINGER: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub(crate) struct Stop {
     signal: watch::Receiver<Go>,
     /// How long no octet may move.
     pub(crate) stall: Duration,
+    /// When its 150 was said.
+    pub(crate) begun: Instant,
 }
 
 /// Whether a transfer goes on.
@@ -63,7 +66,7 @@ pub(crate) enum Go {
 
 impl Stop {
     pub(crate) fn new(signal: watch::Receiver<Go>, stall: Duration) -> Self {
-        Self { signal, stall }
+        Self { signal, stall, begun: Instant::now() }
     }
 
     /// Whether the transfer is to stop.
@@ -174,8 +177,18 @@ impl Channel {
         }
     }
 
+    /// From here on whatever ends it before all is sent must not look like the end of what is sent: it ends by RST, be it
+    /// dropped or broken off. An upload is spoken for by its client alone.
+    pub(crate) fn begin(&self, flow: Flow) {
+        if let (Self::Up(stream, _), Flow::Out) = (self, flow) {
+            reset(stream);
+        }
+    }
+
     fn start_handshake(&mut self, guard: &Guard, tickets: Tickets) {
         if let Self::Up(stream, origin) = std::mem::take(self) {
+            // Nobody can reach the socket while hands are shaken.
+            reset(&stream);
             // A handshake is a dialogue. Without the option it works all the same, only less well.
             let _refused = stream.set_nodelay(true);
             let handshake = Arc::clone(&guard.tls).data(stream, guard.kin.clone(), tickets, guard.handshake);
@@ -216,7 +229,12 @@ impl Channel {
         // One from another address than was expected has to prove it, whatever is demanded of others.
         let proved = origin == Origin::Expected || guard.kin.is_shown_by(session);
         match guard.tls.belongs(session, &guard.kin) {
-            Belongs::Here if proved => Ok(DataStream::Tls(stream)),
+            Belongs::Here if proved => {
+                if flow == Flow::In {
+                    end_in_order(stream.get_ref().0);
+                }
+                Ok(DataStream::Tls(stream))
+            }
             Belongs::Here | Belongs::Elsewhere => {
                 refuse(stream, flow);
                 Err(Fault::ForeignSession)
@@ -243,6 +261,11 @@ impl Channel {
     }
 }
 
+/// A connection that is dropped ends by FIN again, behind what was sent.
+pub(crate) fn end_in_order(stream: &TcpStream) {
+    let _refused = SockRef::from(stream).set_linger(None);
+}
+
 /// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.
 pub(crate) fn close_gently(mut stream: TcpStream) {
     tokio::spawn(async move {
@@ -258,6 +281,7 @@ fn refuse(mut stream: Box<TlsStream<TcpStream>>, flow: Flow) {
     match flow {
         Flow::Out => reset(stream.get_ref().0),
         Flow::In => drop(tokio::spawn(async move {
+            end_in_order(stream.get_ref().0);
             // Whether the client hears of it or not: the reply tells.
             let _gone = tokio::time::timeout(LINGER, stream.shutdown()).await;
             close_gently(stream.into_inner().0);

@@ -19,14 +19,13 @@ use std::time::Instant;
 
 use ftp_proto::frame::Frame;
 use ftp_proto::session::{
-    Action, DataFault, Endpoints, Event, Notice, Protection, Refusal, Request, Resumed, Session,
-    TlsFacts,
+    Action, DataFault, Endpoints, Event, Notice, Protection, Refusal, Request, Resumed, Session, TlsFacts,
 };
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::data::Guard;
-use crate::observe::{Incident, Initiator, Who};
+use crate::observe::{Incident, Who};
 use crate::shared::Shared;
 use crate::tls::{Binding, Kin};
 
@@ -44,7 +43,7 @@ use job::{Bereft, Done, Job, finish};
 use login::{Guest, authenticate};
 use phase::{End, Happening, Incoming, Stay, until};
 use publish::Behind;
-use record::{LetGo, Trace};
+use record::LetGo;
 use transfer::Transfer;
 
 /// A session and everything it owns.
@@ -265,9 +264,7 @@ impl Driver {
                 self.look_at_channel();
             }
             Action::Dial(to, within) => {
-                let trace = Trace::begin(&self.shared, self.who, to, Initiator::Server);
-                self.transfer.trace = Some(trace);
-                self.transfer.dial(&self.shared, (self.local, to), within);
+                self.transfer.dial(&self.shared, self.who, (self.local, to), within);
             }
             Action::Send(plan) => self.transfer.send(&self.shared, self.guard.clone(), &plan),
             Action::Receive(plan) => {
@@ -303,8 +300,7 @@ impl Driver {
             Done::Listening(None) => Event::NoPort,
             Done::Listening(Some((lease, ip))) => {
                 let address = SocketAddr::new(ip, lease.port());
-                let trace = Trace::begin(&self.shared, self.who, address, Initiator::Client);
-                self.transfer = Transfer::reserved(lease, trace);
+                self.transfer = Transfer::reserved(&self.shared, self.who, (lease, address));
                 Event::Listening(address)
             }
             Done::Dialled(Ok(stream)) => {
@@ -313,6 +309,10 @@ impl Driver {
             }
             Done::Dialled(Err(fault)) => return self.report_missed(fault),
             Done::Received(whole) => return self.transfer.received(*whole),
+            Done::Sent(count, client_end) => {
+                self.transfer.client_ended(client_end);
+                Event::Ended(Ok(count))
+            }
             Done::Ended(result) => Event::Ended(result),
         };
         self.answers.push_back(answer);

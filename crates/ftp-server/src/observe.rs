@@ -76,6 +76,20 @@ pub struct Record {
     pub stranger: Option<IpAddr>,
     /// Who seems to be in the way, if it did not come about.
     pub suspect: Option<Suspect>,
+    /// How the client's side had ended when a download was complete, 5 ms behind its 150 or later; `None` of anything else.
+    pub client_end: Option<ClientEnd>,
+}
+
+/// How the client's side of a data connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEnd {
+    /// In order: it has read the end.
+    Closed,
+    /// By RST: it had not read everything, or does not care (TLS clients that read no close_notify).
+    Reset,
+    /// It was still open.
+    Open,
 }
 
 /// Who opens a data connection.
@@ -148,7 +162,7 @@ impl Observer for Log {
 /// One line a data connection: at debug where it came about, as a warning with who is in the way where not.
 fn log_data(who: Who, record: &Record) {
     let (session, peer) = (who.id, who.peer);
-    let Record { endpoint, initiator, connected, ended, stranger, suspect } = record;
+    let Record { endpoint, initiator, connected, ended, stranger, suspect, client_end } = record;
     let (connected, ended) = (connected.map(|time| time.as_secs_f64()), ended.as_secs_f64());
     let stranger = stranger.map(tracing::field::display);
     let mode = match initiator {
@@ -157,7 +171,8 @@ fn log_data(who: Who, record: &Record) {
     };
     match suspect {
         None => {
-            tracing::debug!(%session, %peer, %endpoint, mode, connected, ended, stranger, "data connection")
+            let client_end = client_end.map(tracing::field::debug);
+            tracing::debug!(%session, %peer, %endpoint, mode, connected, ended, stranger, client_end, "data connection")
         }
         Some(suspect) => {
             tracing::warn!(%session, %peer, %endpoint, mode, ended, stranger, ?suspect, "no data connection")

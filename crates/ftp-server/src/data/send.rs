@@ -5,16 +5,20 @@
 //! from (`send/origin.rs`, `send/listing.rs`).
 
 use std::net::Shutdown;
-use std::time::Duration;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use ftp_proto::data::Coding;
 use ftp_proto::session::{Count, Fault};
 use socket2::SockRef;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::data::handover::{Moving, Progress, Step};
-use crate::data::{DataStream, Stop, close_gently, stopped};
+use crate::data::{DataStream, Stop, at_once, close_gently, end_in_order, stopped};
+use crate::observe::ClientEnd;
 use crate::ports::reset;
 
 mod file;
@@ -27,6 +31,10 @@ pub(crate) use origin::Origin;
 
 use file::Part;
 use pieces::Pieces;
+
+/// How long behind the 150 the 226 may wait for the client to close its side. Clients that read both at once take the second for
+/// lost (aria2), and before the client has closed, nobody knows that it has the octets.
+const PROMPTLY: Duration = Duration::from_millis(5);
 
 /// A segment that the client does not acknowledge for so long ends a download that is not short.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
@@ -84,19 +92,20 @@ impl Download {
 }
 
 impl Moving for Download {
-    type End = (Count, Result<(), Fault>);
+    type End = (Count, Result<ClientEnd, Fault>);
 
     async fn go_on(mut self, most: u64) -> Progress<Self> {
-        match self.pump(most).await {
+        let until = self.stop.begun + PROMPTLY;
+        let ended = match self.pump(most).await {
             Ok(Step::Long) => return Progress::Long(self),
-            Ok(Step::End) => self.way.close(),
+            Ok(Step::End) => Ok(self.way.close(until).await),
             Err(fault) => {
                 // In MODE S an ordinary close would look like the end of the file.
                 reset(self.tcp());
-                return Progress::Ended((self.count, Err(fault)));
+                Err(fault)
             }
-        }
-        Progress::Ended((self.count, Ok(())))
+        };
+        Progress::Ended((self.count, ended))
     }
 
     fn tcp(&mut self) -> &mut TcpStream {
@@ -108,21 +117,57 @@ impl Moving for Download {
 }
 
 impl Way {
-    fn close(self) {
+    /// Ends the connection behind all that was sent. The client is waited for, but not beyond a moment.
+    async fn close(self, until: Instant) -> ClientEnd {
         match self {
-            Self::Kernel(stream, _) | Self::Clear(stream, _) => close_clear(stream),
-            // Its close_notify is still to come.
-            Self::Tls(stream, _) => close_gently(stream.into_inner().0),
+            Self::Kernel(mut stream, _) | Self::Clear(mut stream, _) => {
+                end_in_order(&stream);
+                // Whether the end of it can be told shows in what comes back.
+                let _refused = SockRef::from(&stream).shutdown(Shutdown::Write);
+                let (end, said) = await_end(&mut stream, until).await;
+                // An ordinary close would answer a client that says something by a RST that takes what is on its way along.
+                if said == Said::Something && end == ClientEnd::Open {
+                    close_gently(stream);
+                }
+                end
+            }
+            Self::Tls(stream, _) => {
+                let mut stream = stream.into_inner().0;
+                end_in_order(&stream);
+                let (end, _) = await_end(&mut stream, until).await;
+                // Its close_notify is still to come.
+                if end == ClientEnd::Open {
+                    close_gently(stream);
+                }
+                end
+            }
         }
     }
 }
 
-/// Closes a connection in clear on which the client has nothing to say. If it has said something all the same, an ordinary
-/// close would be a RST that takes what is on its way with it.
-fn close_clear(stream: TcpStream) {
-    if stream.try_read(&mut [0; 1]).is_ok_and(|count| count > 0) {
-        // What was sent arrives; whether the end of it can be told shows there.
-        let _refused = SockRef::from(&stream).shutdown(Shutdown::Write);
-        close_gently(stream);
+/// Whether a client has said something where it has nothing to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Something,
+}
+
+/// Waits for the client to close its side.
+async fn await_end(stream: &mut TcpStream, until: Instant) -> (ClientEnd, Said) {
+    let mut void = [0; 512];
+    let mut said = Said::Nothing;
+    loop {
+        let mut reading = pin!(stream.read(&mut void));
+        let read = match at_once(&mut reading).await {
+            Poll::Ready(read) => Some(read),
+            Poll::Pending => tokio::time::timeout_at(until.into(), reading).await.ok(),
+        };
+        match read {
+            Some(Ok(0)) => return (ClientEnd::Closed, said),
+            Some(Ok(_)) if Instant::now() < until => said = Said::Something,
+            Some(Err(_)) => return (ClientEnd::Reset, said),
+            Some(Ok(_)) => return (ClientEnd::Open, Said::Something),
+            None => return (ClientEnd::Open, said),
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::driver::ask::{Ready, ask};
 use crate::driver::control::{Control, Unsecured};
 use crate::driver::login::Guest;
 use crate::driver::publish::{Behind, Verdict, Whole};
+use crate::observe::ClientEnd;
 use crate::ports::Lease;
 use crate::shared::Shared;
 use crate::tls::{Binding, Tls};
@@ -32,6 +33,8 @@ pub(super) enum Done {
     Dialled(Result<TcpStream, DataFault>),
     /// All of an upload has come, and waits for its name.
     Received(Box<Whole>),
+    /// A download was sent, and so its client ended.
+    Sent(Count, ClientEnd),
     Ended(Result<Count, Failure>),
 }
 

@@ -11,7 +11,7 @@ use ftp_proto::reply::Class;
 use ftp_proto::session::{DataFault, Suspect, Transferred, is_out_of_reach};
 
 use crate::health::{Moved, Outcome};
-use crate::observe::{Incident, Initiator, Record, Who};
+use crate::observe::{ClientEnd, Incident, Initiator, Record, Who};
 use crate::shared::Shared;
 
 /// A client that asks for a port and lets it go within this time has changed its mind.
@@ -46,6 +46,7 @@ impl Trace {
             ended: Duration::ZERO,
             stranger: None,
             suspect: None,
+            client_end: None,
         };
         Self { begun: Instant::now(), record }
     }
@@ -76,6 +77,11 @@ impl Trace {
         self.record.stranger = stranger;
         self.record.suspect = Some(suspect);
         suspect
+    }
+
+    /// How the client ended a download.
+    pub(super) fn client_ended(&mut self, how: ClientEnd) {
+        self.record.client_end = Some(how);
     }
 
     /// The transfer is over, one way or the other; for how long its connection stood, if there was one.

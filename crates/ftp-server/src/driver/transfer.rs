@@ -27,7 +27,7 @@ use crate::driver::ask::Ready;
 use crate::driver::job::{Bereft, Done, Job};
 use crate::driver::publish::{Behind, Looked, Whole};
 use crate::driver::record::{LetGo, Trace, note_end};
-use crate::observe::Who;
+use crate::observe::{ClientEnd, Initiator, Who};
 use crate::ports::{Lease, Origin};
 use crate::shared::Shared;
 use crate::storage::Storage;
@@ -55,12 +55,20 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// A passive port is open.
-    pub(super) fn reserved(lease: Lease, trace: Trace) -> Self {
+    pub(super) fn reserved(shared: &Shared, who: Who, (lease, announced): (Lease, SocketAddr)) -> Self {
+        let trace = Trace::begin(shared, who, announced, Initiator::Client);
         Self { channel: Channel::Reserved(lease), trace: Some(trace), ..Self::default() }
     }
 
     /// Connects to the client.
-    pub(super) fn dial(&mut self, shared: &Shared, (local, to): (SocketAddr, SocketAddr), within: Duration) {
+    pub(super) fn dial(
+        &mut self,
+        shared: &Shared,
+        who: Who,
+        (local, to): (SocketAddr, SocketAddr),
+        within: Duration,
+    ) {
+        self.trace = Some(Trace::begin(shared, who, to, Initiator::Server));
         let mss = shared.options.data_mss;
         self.job = Some(Job::new(Bereft::Drop, async move {
             Done::Dialled(active::dial(local.ip(), to, mss, within).await)
@@ -100,6 +108,13 @@ impl Transfer {
     pub(super) fn end(&mut self, shared: &Shared, who: Who, transfer: &Transferred) {
         let stood = self.trace.take().and_then(|trace| trace.end(shared, who));
         note_end(shared, who.peer.ip(), transfer, stood);
+    }
+
+    /// A download was sent, and so its client ended.
+    pub(super) fn client_ended(&mut self, how: ClientEnd) {
+        if let Some(trace) = &mut self.trace {
+            trace.client_ended(how);
+        }
     }
 
     /// It is given up, with whatever was set up for it.
@@ -167,6 +182,7 @@ impl Transfer {
     pub(super) fn send(&mut self, shared: &Shared, guard: Option<Guard>, plan: &Outbound) {
         let mut stop = self.stop(shared);
         let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
+        channel.begin(Flow::Out);
         let (coding, protection, workers) = (plan.coding, plan.protection, shared.transfers.clone());
         self.job = Some(Job::new(Bereft::Finish, async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
@@ -179,7 +195,7 @@ impl Transfer {
                 Err(fault) => return nothing(fault),
             };
             match run(Download::new(stream, origin, coding, stop), &workers).await {
-                (count, Ok(())) => Done::Ended(Ok(count)),
+                (count, Ok(client_end)) => Done::Sent(count, client_end),
                 (count, Err(fault)) => ended(count, fault, Left::Nothing),
             }
         }));
