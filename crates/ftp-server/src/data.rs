@@ -10,6 +10,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -39,6 +40,9 @@ const BREAK: Duration = Duration::from_secs(2);
 
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a client may come to the passive port of a transfer that was refused.
+const RETIRING: Duration = Duration::from_secs(5);
 
 type Handshake = Pin<Box<dyn Future<Output = io::Result<TlsStream<TcpStream>>> + Send>>;
 
@@ -110,6 +114,8 @@ pub(crate) enum Channel {
     Up(TcpStream, Origin),
     Handshaking(Handshake, Origin),
     Secured(io::Result<Box<TlsStream<TcpStream>>>, Origin),
+    /// Of no use any more, but the client does not know yet.
+    Retiring(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 /// A data connection that is ready for octets.
@@ -173,6 +179,10 @@ impl Channel {
                 let (done, origin) = (handshake.await, *origin);
                 *self = Self::Secured(done.map(Box::new), origin);
             }
+            (Self::Retiring(closing), _) => {
+                closing.await;
+                *self = Self::None;
+            }
             (Self::None | Self::Up(..) | Self::Secured(..), _) => std::future::pending().await,
         }
     }
@@ -182,6 +192,35 @@ impl Channel {
     pub(crate) fn begin(&self, flow: Flow) {
         if let (Self::Up(stream, _), Flow::Out) = (self, flow) {
             reset(stream);
+        }
+    }
+
+    /// Nothing goes over it: it is closed in order, and if it does not stand yet, it is for a while when it comes.
+    pub(crate) fn retire(self) -> Self {
+        if matches!(self, Self::None) {
+            return self;
+        }
+        Self::Retiring(Box::pin(async move {
+            let _late = tokio::time::timeout(RETIRING, self.close()).await;
+        }))
+    }
+
+    async fn close(self) {
+        let secured = match self {
+            Self::Reserved(mut lease) => match lease.accept().await {
+                Ok(Arrival { stream, .. }) => return close_gently(stream),
+                Err(_) => return,
+            },
+            Self::Up(stream, _) => return close_gently(stream),
+            Self::Handshaking(handshake, _) => handshake.await.map(Box::new),
+            Self::Secured(secured, _) => secured,
+            Self::None | Self::Retiring(_) => return,
+        };
+        if let Ok(mut stream) = secured {
+            end_in_order(stream.get_ref().0);
+            // Whether the client hears of it or not: the reply tells.
+            let _gone = stream.shutdown().await;
+            close_gently(stream.into_inner().0);
         }
     }
 
@@ -268,6 +307,8 @@ pub(crate) fn end_in_order(stream: &TcpStream) {
 
 /// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.
 pub(crate) fn close_gently(mut stream: TcpStream) {
+    // Whether the end of it can be told shows in what comes back.
+    let _refused = SockRef::from(&stream).shutdown(Shutdown::Write);
     tokio::spawn(async move {
         let mut void = [0; 4096];
         let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };

@@ -257,6 +257,7 @@ impl Driver {
             }
             Action::Store(request) => self.ask(request),
             Action::Listen => {
+                self.transfer = Transfer::default();
                 self.job = Some(Job::listen(Arc::clone(&self.shared), self.peer(), self.local));
             }
             Action::Accept(within) => {
@@ -274,6 +275,7 @@ impl Driver {
             Action::Abort if self.transfer.is_moving() => self.transfer.abort(),
             Action::Abort => self.job = None,
             Action::DropData => self.drop_data(),
+            Action::RetireData => self.transfer.retire(&self.shared, self.who.peer.ip()),
             Action::LogOut => self.guest = None,
             Action::Close => self.ending = Some(End::Said),
         }

@@ -608,3 +608,25 @@ async fn a_lost_client_ends_long_work() {
     let mut next = Client::connect(&server, Profile::Plain).await;
     assert_eq!(next.command("NOOP").await.0, 200, "the seat of the lost client is free");
 }
+
+/// suppaftp and opendal connect before they read the reply.
+#[tokio::test]
+async fn a_client_that_connects_after_its_transfer_was_refused_is_let_in_and_closed_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(builder(folder.path())).await;
+    for profile in PROFILES {
+        let mut client = Client::login(&server, profile).await;
+        for command in ["RETR none", "LIST none", "NLST none", "MLSD none", "STOR none/x"] {
+            let port = client.epsv().await;
+            let refused = client.command(command).await;
+            assert!([550, 553].contains(&refused.0), "{refused:?}");
+            let mut data = TcpStream::connect(port).await.unwrap();
+            assert_eq!(data.read(&mut [0; 16]).await.unwrap(), 0, "{profile:?} {command}");
+            // It is not for ever, and not beside another.
+            let old = client.epsv().await;
+            client.command(command).await;
+            assert_eq!(client.upload("STOR f", b"octets").await.0, 226);
+            assert!(TcpStream::connect(old).await.is_err(), "{profile:?} {command}");
+        }
+    }
+}

@@ -41,6 +41,9 @@ pub enum Action {
     Abort,
     /// Close the passive port, the data connection and what was opened for it. No answer.
     DropData,
+    /// The transfer was refused: forget what was set up for it. A client may connect before it reads why, so whoever comes to the
+    /// passive port within some seconds, and before the next set-up, is let in and closed in order. No answer.
+    RetireData,
     /// Give back what the login yielded, if there is one: account, storage, the user's place. No answer.
     LogOut,
     /// Tell the observers.

@@ -131,6 +131,14 @@ impl LoggedIn {
         }
     }
 
+    /// Gives up what was set up for a transfer that is refused.
+    pub(super) fn retire_endpoint(&mut self, core: &mut Core) {
+        if self.endpoint != Endpoint::None {
+            self.endpoint = Endpoint::None;
+            core.push(Action::RetireData);
+        }
+    }
+
     /// A command whose argument was refused: one that sets up data connections takes back the set-up before it.
     pub(super) fn refused_argument(&mut self, core: &mut Core, verb: Verb) {
         match verb {

@@ -26,7 +26,7 @@ impl LoggedIn {
     pub(super) fn retr(&mut self, core: &mut Core, path: &PathArg) {
         let restart = std::mem::take(&mut self.settings.restart);
         let Some(path) = self.resolve(core, Verb::Retr, path, Rights::READ) else {
-            return self.drop_endpoint(core);
+            return self.retire_endpoint(core);
         };
         if restart != Restart::No && self.settings.coding.representation == Representation::Ascii {
             return self.refuse_transfer(
@@ -42,7 +42,7 @@ impl LoggedIn {
     pub(super) fn list(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
         self.settings.restart = Restart::No;
         let Some(path) = self.resolve_or_here(core, verb, argument, Rights::LIST) else {
-            return self.drop_endpoint(core);
+            return self.retire_endpoint(core);
         };
         let format = match verb {
             Verb::Mlsd => Format::Facts(self.settings.facts),
@@ -65,7 +65,7 @@ impl LoggedIn {
             _ => Rights::WRITE,
         };
         let Some(path) = self.resolve_or_here(core, verb, argument, right) else {
-            return self.drop_endpoint(core);
+            return self.retire_endpoint(core);
         };
         let (how, limit) = match (verb, restart) {
             (Verb::Stou, _) => (Create::Unique, None),
@@ -104,9 +104,10 @@ impl LoggedIn {
         self.work = Work::Transfer(Box::new(transfer));
     }
 
-    /// Refuses a transfer; its data connection is closed with it (RFC 959 §5.4: no 150 before).
+    /// Refuses a transfer, whose data connection is closed in order, whether it stands or is still to come (RFC 959 §5.4: no 150
+    /// before).
     fn refuse_transfer(&mut self, core: &mut Core, reply: Reply) {
-        self.drop_endpoint(core);
+        self.retire_endpoint(core);
         self.settings.declared = None;
         core.push(Action::Reply(reply));
     }
@@ -120,8 +121,7 @@ impl LoggedIn {
     ) {
         match answer {
             Err(refusal) => {
-                core.push(Action::DropData);
-                self.endpoint = Endpoint::None;
+                self.retire_endpoint(core);
                 self.settings.declared = None;
                 core.push(Action::Reply(refusal.reply(transfer.verb, &transfer.path)));
                 return;

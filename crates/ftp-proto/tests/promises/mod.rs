@@ -159,7 +159,7 @@ impl Driver {
             Action::Abort if self.owed == Owed::Stored => self.owed = Owed::Nothing,
             Action::Abort => assert_eq!(self.owed, Owed::Ended),
             Action::LogOut => self.logged_in = false,
-            Action::DropData => {
+            Action::DropData | Action::RetireData => {
                 assert_ne!(self.owed, Owed::Ended, "data dropped under a transfer that moves");
                 if self.owed == Owed::DataUp {
                     self.owed = Owed::Nothing;

@@ -124,6 +124,15 @@ impl Transfer {
         }
     }
 
+    /// It was refused. The client may not know yet, and come all the same.
+    pub(super) fn retire(&mut self, shared: &Shared, client: IpAddr) {
+        let Self { channel, trace, .. } = std::mem::take(self);
+        if let Some(trace) = trace {
+            trace.let_go(shared, client, channel.stranger(), LetGo::InSession);
+        }
+        self.channel = channel.retire();
+    }
+
     /// Tickets for a handshake of the data connection: whoever downloads may need one for the next.
     pub(super) fn tickets(&self) -> Tickets {
         match self.ready {
