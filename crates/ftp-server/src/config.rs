@@ -210,8 +210,8 @@ impl Default for LimitsSection {
 pub struct StorageSection {
     /// When an upload counts as stored: `none`, `data` or `full`.
     pub durability: DurabilityName,
-    /// What becomes of broken uploads: `never` or `new-only`.
-    pub keep_partial: KeepPartialName,
+    /// What becomes of broken uploads: `hidden`, `visible` or `never`.
+    pub partial: PartialName,
     /// Directories in which uploads are seen as they grow.
     #[serde(deserialize_with = "paths")]
     pub live: Vec<VPath>,
@@ -323,9 +323,10 @@ names! {
     DurabilityName: "none" => crate::storage::Durability::None, "data" => crate::storage::Durability::Data,
         "full" => crate::storage::Durability::Full;
         default crate::storage::Durability::Data, crate::storage::Durability;
-    /// `keep_partial`
-    KeepPartialName: "never" => crate::storage::KeepPartial::Never, "new-only" => crate::storage::KeepPartial::NewOnly;
-        default crate::storage::KeepPartial::NewOnly, crate::storage::KeepPartial;
+    /// `partial`
+    PartialName: "hidden" => crate::storage::Partial::Hidden, "visible" => crate::storage::Partial::Visible,
+        "never" => crate::storage::Partial::Never;
+        default crate::storage::Partial::Hidden, crate::storage::Partial;
     /// `bare_close`
     BareCloseName: "broken" => crate::auth::BareClose::Broken, "new" => crate::auth::BareClose::New,
         "always" => crate::auth::BareClose::Always;

@@ -58,6 +58,28 @@
 //!
 //! Each of them says what is left: "Nothing was written", or how many octets are kept to resume.
 //!
+//! # Broken uploads
+//!
+//! With `[storage] partial = "hidden"`, the default, what came of a broken STOR never appears under its name, so that no program
+//! that polls the folder takes half a file. It is kept beside it for a day, for the same account on the same host, also where
+//! it was to replace an old version; anonymous users keep nothing, and nothing is kept when the disk or a limit was full.
+//!
+//! | command | only octets of a broken upload | an old version too |
+//! |---|---|---|
+//! | REST n, STOR | goes on at n, and the whole gets its name | the same, in place of the old version |
+//! | APPE | goes on behind what is kept | refused: an old version and the end of a new one are no file |
+//! | STOR | begins anew | begins anew |
+//! | DELE | removes what is kept | removes both |
+//! | lists, RETR, RNFR, other accounts | there is nothing | the old version |
+//!
+//! One session at a time goes on; another gets 450. A folder in which nothing else is can be removed, and one that is renamed
+//! takes along what is kept in it. Clients that take the size for a resume from MLSD or MLST (FileZilla, ncftp) begin at 0, which
+//! is right and slower. A broken change of a whole file (APPE, or REST and STOR) is taken back; REST and STOR before the end of
+//! a file work on a copy, which needs room for it.
+//!
+//! `visible` keeps what came of a new file under its name, as most servers do, and changes whole files where they are; `never`
+//! keeps nothing.
+//!
 //! # Finding out
 //!
 //! - `ftp-server doctor` asks the running server: the health of the range, clients that fail, and why.

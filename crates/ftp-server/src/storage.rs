@@ -31,7 +31,7 @@ mod local;
 mod memory;
 
 pub use adapters::{PutParts, PutWhole, content, listing, parts, whole};
-pub use local::{Durability, KeepPartial, LocalOptions, LocalStorage};
+pub use local::{Durability, LocalOptions, LocalStorage, Partial};
 pub use memory::MemoryStorage;
 
 /// A tree of files and directories.
@@ -54,11 +54,14 @@ pub trait Storage: Send + Sync {
     /// Begins a write, or refuses it. It is asked before a data connection stands, and there may never be one: nothing
     /// changes before the first octet (in place) or before [`Sink::commit`] (replace).
     ///
-    /// Where this owner's octets of a broken upload are kept under that name, and nothing else has it, [`Create::At`] and
-    /// [`Create::Append`] go on with them, and the whole is published.
+    /// Where this owner's octets of a broken upload are kept under that name, [`Create::At`] goes on with them, what stands
+    /// behind is sent again, and the whole is published, also in place of an old version; so does [`Create::Append`] where
+    /// there is none.
     ///
     /// # Errors
-    /// [`StorageError::BeyondEnd`] for [`Create::At`] beyond what is there, and the usual ones.
+    /// [`StorageError::BeyondEnd`] for [`Create::At`] beyond what is kept or there, [`StorageError::Busy`] if another session
+    /// goes on with the same octets, [`StorageError::Exists`] for [`Create::Append`] where there are both an old version and
+    /// octets of a new one, and the usual ones.
     async fn write(&self, _file: &VPath, _how: Create) -> Result<Writing, StorageError> {
         Err(StorageError::Denied)
     }
@@ -298,6 +301,11 @@ pub trait Sink: Send {
 
     /// Ends a broken upload: keeps what may be kept, removes the rest, and says which.
     async fn abandon(self: Box<Self>) -> Left;
+
+    /// Ends an upload that is too large: nothing is kept of it, nor of one that it went on with. Says what is left.
+    async fn discard(self: Box<Self>) -> Left {
+        self.abandon().await
+    }
 
     /// What octets can be put into without a copy. For storages of this crate.
     #[doc(hidden)]

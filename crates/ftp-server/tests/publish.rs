@@ -36,16 +36,23 @@ fn look(root: &Path) -> Folder {
     std::fs::read_dir(root).unwrap().map(entry).collect()
 }
 
-/// What the folder may look like after a broken upload of `sent` octets to `name`.
-fn assert_undamaged(root: &Path, before: &Folder, name: &str, sent: &[u8], case: &str) {
+/// What the folder may look like after a broken upload of `sent` octets: nothing is seen, and what came may be kept hidden.
+fn assert_undamaged(root: &Path, before: &Folder, sent: &[u8], case: &str) {
     let mut now = look(root);
-    if !before.contains_key(name)
-        && let Some((partial, _)) = now.remove(name)
-    {
-        assert!(!partial.is_empty(), "{case}: an empty file was left");
-        assert!(sent.starts_with(&partial), "{case}: what was left is no part of what was sent");
-    }
-    assert_eq!(&now, before, "{case}: the folder has changed");
+    let mut before = before.clone();
+    before.retain(|name, _| !is_hidden(name));
+    now.retain(|name, (kept, _)| {
+        if is_hidden(name) {
+            assert!(!kept.is_empty(), "{case}: nothing is kept of nothing");
+            assert!(sent.starts_with(kept), "{case}: what is kept is no part of what was sent");
+        }
+        !is_hidden(name)
+    });
+    assert_eq!(now, before, "{case}: the folder has changed");
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(".ftp-partial-")
 }
 
 /// A way in which an upload fails.
@@ -189,7 +196,7 @@ async fn broken_uploads(profile: Profile) {
                 assert_eq!(client.upload("STOR after", b"x").await.0, 226, "{case}: the next upload works");
                 std::fs::remove_file(folder.path().join("after")).unwrap();
             }
-            assert_undamaged(folder.path(), &before, &name, &sent, &case);
+            assert_undamaged(folder.path(), &before, &sent, &case);
         }
     }
 }
@@ -225,7 +232,7 @@ async fn a_client_that_dies_publishes_nothing() {
             drop(client);
             drop(data);
             tokio::time::sleep(Duration::from_millis(30)).await;
-            assert_undamaged(folder.path(), &before, "old", b"", &format!("{length} octets, round {round}"));
+            assert_undamaged(folder.path(), &before, &half, &format!("{length} octets, round {round}"));
         }
     }
 }
@@ -415,4 +422,37 @@ async fn a_target_that_changes_after_the_command_is_not_damaged() {
     }
     let mode = std::fs::metadata(at("closed")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the mode of the target at the end");
+}
+
+/// What came of a broken upload is seen by nobody, and its owner goes on with it.
+#[tokio::test]
+async fn broken_uploads_are_gone_on_with() {
+    let (folder, server) = scene().await;
+    let sent: Vec<u8> = (0..100_000u32).map(|index| (index % 251) as u8).collect();
+    for profile in PROFILES {
+        for (name, rest, command) in
+            [("old", Some(60_000), "STOR"), ("new", Some(100), "STOR"), ("other", None, "APPE")]
+        {
+            let mut client = Client::login(&server, profile).await;
+            let mut data = Data::begin(&mut client, &format!("STOR {name}")).await;
+            data.write(&sent[..60_000]).await;
+            client.send("ABOR").await;
+            let (code, text) = client.reply().await;
+            assert_eq!(code, 426);
+            assert!(text.contains("60000 octets are kept"), "{text}");
+            assert_eq!(client.reply().await.0, 226);
+            let mut client = Client::login(&server, profile).await;
+            assert_eq!(client.command("REST 60001").await.0, 350);
+            assert_eq!(client.upload(&format!("STOR {name}"), b"").await.0, 554);
+            if let Some(offset) = rest {
+                assert_eq!(client.command(&format!("REST {offset}")).await.0, 350);
+            }
+            let rest = &sent[rest.unwrap_or(60_000)..];
+            assert_eq!(client.upload(&format!("{command} {name}"), rest).await.0, 226);
+            assert!(std::fs::read(folder.path().join(name)).unwrap() == sent, "{profile:?} {name}");
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join("old"), OLD).unwrap();
+        }
+        assert_eq!(look(folder.path()).len(), 1, "{profile:?}: nothing is kept of what is whole");
+    }
 }

@@ -116,7 +116,7 @@ fn users(root: &Path, setup: Option<Need>, fault: Option<Fault>) -> Result<Users
         let folder = root.join(home);
         std::fs::create_dir_all(&folder).map_err(text)?;
         fixtures::prepare(&folder).map_err(text)?;
-        let options = LocalOptions::default().durability(Durability::None);
+        let options = LocalOptions::default().durability(Durability::None).owner(home);
         let good: Arc<dyn Storage> = Arc::new(LocalStorage::new(&folder, options).map_err(text)?);
         let storage = match wrong {
             Some(wrong) => Arc::new(Spoilt { good, wrong }),

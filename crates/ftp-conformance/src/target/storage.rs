@@ -78,6 +78,10 @@ impl Storage for Spoilt {
         Ok(Writing::new(writing.path, Box::new(sink)))
     }
 
+    async fn kept(&self, file: &VPath) -> Result<Option<u64>, StorageError> {
+        self.good.kept(file).await
+    }
+
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
         self.good.make_dir(dir).await
     }

@@ -307,6 +307,8 @@ pub enum Left {
     Nothing,
     /// A new file holds the octets that came, so that the client can resume.
     Partial(u64),
+    /// Nothing is seen of it, but so many octets are kept for this user, so that the client can resume.
+    Kept(u64),
     /// An existing file was changed in place, as REST, APPE or RANG asked; this is its size.
     Extended(u64),
     /// All of it stands under its name, so many octets; what failed was behind that, and a crash may still take it away.

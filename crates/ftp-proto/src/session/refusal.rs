@@ -57,6 +57,9 @@ fn left(left: Left, verb: Verb) -> String {
         Left::Partial(octets) => {
             format!("The first {octets} octets are kept as a new file; resume with REST and STOR, or APPE.")
         }
+        Left::Kept(octets) => format!(
+            "The file is as it was before; the first {octets} octets are kept for you: resume with REST {octets} and STOR."
+        ),
         Left::Extended(octets) => format!("The file now has {octets} octets; resume from there."),
         Left::Whole(octets) => format!(
             "All {octets} octets stand under their name, but a crash of the server may still lose them: send them again to be sure."
@@ -216,5 +219,7 @@ mod tests {
         let reply = failed(&failure, Verb::Stor);
         assert_eq!(reply.code(), Code::TRANSFER_ABORTED);
         assert!(String::from_utf8_lossy(reply.text()).contains("first 7 octets are kept"));
+        let reply = failed(&Failure { left: Left::Kept(7), ..failure }, Verb::Stor);
+        assert!(String::from_utf8_lossy(reply.text()).contains("resume with REST 7 and STOR"));
     }
 }

@@ -143,7 +143,7 @@ impl Config {
     pub fn storage(&self) -> LocalOptions {
         LocalOptions::default()
             .durability(self.storage.durability.0)
-            .keep_partial(self.storage.keep_partial.0)
+            .partial(self.storage.partial.0)
             .live(self.storage.live.clone())
     }
 
@@ -185,7 +185,10 @@ impl Config {
     }
 
     fn user(&self, section: &UserSection, text: &str) -> Result<(User, LocalStorage), Problem> {
-        let folder = self.folder(&section.home, text)?;
+        let host = section.host.as_ref().map(|host| self.known_host(host, text)).transpose()?;
+        // A name may stand for someone else on another host; no host has a slash.
+        let owner = format!("{}/{}", host.as_deref().unwrap_or_default(), section.name.get_ref());
+        let folder = self.folder(&section.home, text)?.for_owner(owner);
         let rights = match &section.rights {
             None => Rights::ALL,
             Some(letters) => Rights::parse(letters.get_ref()).map_err(|letter| {
@@ -199,7 +202,6 @@ impl Config {
         account.bare_close = section.bare_close.0;
         let transport = if section.tls_only == Toggle::On { Transport::TlsOnly } else { Transport::Any };
         let user = User::new(section.password.get_ref().as_str(), account).transport(transport);
-        let host = section.host.as_ref().map(|host| self.known_host(host, text)).transpose()?;
         let user = match host {
             Some(host) => user.host(host),
             None => user,

@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::data::handover::{Moving, Progress};
 use crate::data::{DataStream, Proof, Stop, within};
-use crate::storage::Sink;
+use crate::storage::{Sink, StorageError};
 
 mod buffers;
 mod coded;
@@ -95,6 +95,15 @@ impl Upload {
     }
 }
 
+/// Ends a broken upload; what is left of it.
+pub(crate) async fn give_up(sink: Box<dyn Sink>, fault: &Fault) -> Left {
+    match fault {
+        // Kept, it would be too large again.
+        Fault::Storage(StorageError::OverQuota) => sink.discard().await,
+        _ => sink.abandon().await,
+    }
+}
+
 impl Moving for Upload {
     type End = (Count, Result<Received, (Fault, Left)>);
 
@@ -115,7 +124,10 @@ impl Moving for Upload {
         drop(way);
         Progress::Ended(match whole {
             Ok(last) => (count, Ok(Received { sink, last, proof })),
-            Err(fault) => (count, Err((fault, sink.abandon().await))),
+            Err(fault) => {
+                let left = give_up(sink, &fault).await;
+                (count, Err((fault, left)))
+            }
         })
     }
 

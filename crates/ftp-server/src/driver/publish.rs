@@ -18,7 +18,7 @@ use std::time::Duration;
 use ftp_proto::session::{Count, Failure, Fault};
 
 use crate::auth::BareClose;
-use crate::data::receive::Received;
+use crate::data::receive::{Received, give_up};
 use crate::data::{Proof, Stop, two_turns};
 use crate::storage::NotStored;
 
@@ -108,6 +108,7 @@ impl Whole {
 
     /// It gets none.
     pub(super) async fn give_up(self, fault: Fault) -> Failure {
-        Failure::new(fault, self.received.sink.abandon().await, self.count)
+        let left = give_up(self.received.sink, &fault).await;
+        Failure::new(fault, left, self.count)
     }
 }

@@ -140,7 +140,10 @@ async fn broken_uploads(storage: &dyn Storage) {
         let left = sink.abandon().await;
         assert_eq!(read(storage, "/file", Span::default()).await.unwrap(), b"new!", "the old version stays");
         match left {
-            Left::Nothing => assert_eq!(names(storage, "/").await, ["file"], "and nothing else"),
+            Left::Nothing | Left::Kept(3000) => {
+                assert_eq!(names(storage, "/").await, ["file"], "and nothing else");
+                discard(storage, path).await;
+            }
             Left::Partial(3000) if path == "/fresh" => storage.remove_file(&at(path)).await.unwrap(),
             other => panic!("{path}: {other:?} left of a broken upload"),
         }
@@ -161,26 +164,86 @@ async fn broken_uploads(storage: &dyn Storage) {
     assert_eq!(names(storage, "/").await, ["file"]);
 }
 
+/// Gives up what is kept of an upload to `path`, by one of which nothing is kept.
+async fn discard(storage: &dyn Storage, path: &str) {
+    let Some(octets) = storage.kept(&at(path)).await.expect("it can be asked") else { return };
+    let (_, sink) = begin(storage, path, Create::At(octets), b"x").await;
+    assert_eq!(sink.discard().await, Left::Nothing, "nothing is to be kept");
+    assert_eq!(storage.kept(&at(path)).await, Ok(None), "nothing is kept");
+}
+
 /// What is kept of a broken upload is seen by nobody, and is gone on with.
 async fn kept(storage: &dyn Storage) {
     let (_, sink) = begin(storage, "/kept", Create::Replace, b"the first half").await;
-    if sink.abandon().await != Left::Nothing {
-        return storage.remove_file(&at("/kept")).await.unwrap();
+    match sink.abandon().await {
+        Left::Kept(octets) => assert_eq!(octets, 14, "all that came is kept"),
+        Left::Nothing => return assert_eq!(storage.kept(&at("/kept")).await, Ok(None)),
+        _ => return storage.remove_file(&at("/kept")).await.unwrap(),
     }
-    let Some(octets) = storage.kept(&at("/kept")).await.expect("it can be asked") else { return };
-    assert_eq!(octets, 14, "all that came is kept");
+    assert_eq!(storage.kept(&at("/kept")).await, Ok(Some(14)));
     assert_eq!(read(storage, "/kept", Span::default()).await, Err(StorageError::NotFound));
+    assert_eq!(storage.facts(&at("/kept")).await.map(drop), Err(StorageError::NotFound));
+    assert!(storage.rename(&at("/kept"), &at("/other")).await.is_err(), "there is nothing to rename");
     let beyond = storage.write(&at("/kept"), Create::At(15)).await.map(drop);
     assert_eq!(beyond, Err(StorageError::BeyondEnd), "beyond what is kept");
-    let stored = put(storage, "/kept", Create::Append, b" and the second").await.expect("it goes on");
+    let (_, sink) = begin(storage, "/kept", Create::Append, b" and").await;
+    assert_eq!(sink.abandon().await, Left::Kept(18), "it breaks again, and more is kept");
+    let stored = put(storage, "/kept", Create::Append, b" the second").await.expect("it goes on");
     assert_eq!((stored.size, stored.replaced), (30, None));
     assert_eq!(read(storage, "/kept", Span::default()).await.unwrap(), b"the first half and the second!");
     assert_eq!(storage.kept(&at("/kept")).await, Ok(None), "it is whole");
+    kept_beside_an_old_version(storage).await;
     storage.remove_file(&at("/kept")).await.unwrap();
-    let (_, sink) = begin(storage, "/kept", Create::Replace, b"again").await;
-    sink.abandon().await;
-    storage.remove_file(&at("/kept")).await.expect("what is kept can be given up");
+    kept_in_a_directory(storage).await;
+}
+
+/// `/kept` is there, of 30 octets.
+async fn kept_beside_an_old_version(storage: &dyn Storage) {
+    let (_, sink) = begin(storage, "/kept", Create::Replace, b"a new version").await;
+    assert_eq!(sink.abandon().await, Left::Kept(13));
+    assert_eq!(storage.facts(&at("/kept")).await.unwrap().size, 30, "the old version is what is seen");
+    let append = storage.write(&at("/kept"), Create::Append).await.map(drop);
+    assert_eq!(append, Err(StorageError::Exists), "the old version and the end of a new one are no file");
+    let beyond = storage.write(&at("/kept"), Create::At(14)).await.map(drop);
+    assert_eq!(
+        beyond,
+        Err(StorageError::BeyondEnd),
+        "beyond what is kept, though not beyond the old version"
+    );
+    let stored = put(storage, "/kept", Create::At(5), b" one").await.expect("it goes on with the new one");
+    assert_eq!((stored.size, stored.replaced), (10, Some(30)), "what stood behind was sent again");
+    assert_eq!(read(storage, "/kept", Span::default()).await.unwrap(), b"a new one!");
+    for data in [&b"broken"[..], b"once more, and longer", b"short"] {
+        let (_, sink) = begin(storage, "/kept", Create::Replace, data).await;
+        assert_eq!(sink.abandon().await, Left::Kept(data.len() as u64), "the last one is kept");
+    }
+    put(storage, "/kept", Create::Replace, b"whole").await.expect("anew");
+    assert_eq!(storage.kept(&at("/kept")).await, Ok(None), "a whole one takes its place");
+    if !storage.can().contains(Abilities::RESTART_WRITE) {
+        return;
+    }
+    for how in [Create::Append, Create::At(6), Create::At(2)] {
+        let (_, sink) = begin(storage, "/kept", how, b"?").await;
+        assert_eq!(sink.abandon().await, Left::Nothing, "{how:?}: nothing is kept of a broken change");
+        assert_eq!(read(storage, "/kept", Span::default()).await.unwrap(), b"whole!", "{how:?}");
+    }
     assert_eq!(storage.kept(&at("/kept")).await, Ok(None));
+}
+
+async fn kept_in_a_directory(storage: &dyn Storage) {
+    storage.make_dir(&at("/with")).await.unwrap();
+    begin(storage, "/with/kept", Create::Replace, b"half").await.1.abandon().await;
+    assert_eq!(names(storage, "/with").await, [""; 0], "it is not listed");
+    storage.rename(&at("/with"), &at("/moved")).await.expect("a directory is renamed");
+    assert_eq!(storage.kept(&at("/moved/kept")).await, Ok(Some(4)), "with what is kept in it");
+    storage.remove_file(&at("/moved/kept")).await.expect("what is kept can be given up");
+    assert_eq!(storage.kept(&at("/moved/kept")).await, Ok(None));
+    assert_eq!(storage.remove_file(&at("/moved/kept")).await, Err(StorageError::NotFound));
+    begin(storage, "/moved/kept", Create::Replace, b"half").await.1.abandon().await;
+    storage.remove_dir(&at("/moved")).await.expect("nothing that is seen is in it");
+    storage.make_dir(&at("/moved")).await.unwrap();
+    assert_eq!(storage.kept(&at("/moved/kept")).await, Ok(None), "another directory of that name");
+    storage.remove_dir(&at("/moved")).await.unwrap();
 }
 
 async fn changes_in_place(storage: &dyn Storage) {
@@ -270,7 +333,7 @@ async fn facts(storage: &dyn Storage) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Durability, KeepPartial, LocalOptions, LocalStorage, MemoryStorage};
+    use crate::storage::{Durability, LocalOptions, LocalStorage, MemoryStorage, Partial};
 
     #[tokio::test]
     async fn memory_keeps_its_word_for_nobody_and_for_an_owner() {
@@ -286,9 +349,11 @@ mod tests {
     #[tokio::test]
     async fn folders_keep_their_word_however_they_store() {
         for durability in [Durability::None, Durability::Data, Durability::Full] {
-            for keep_partial in [KeepPartial::Never, KeepPartial::NewOnly] {
+            for partial in [Partial::Hidden, Partial::Visible, Partial::Never] {
                 let folder = tempfile::tempdir().unwrap();
-                let options = LocalOptions::default().durability(durability).keep_partial(keep_partial);
+                let options = LocalOptions::default().durability(durability).partial(partial);
+                check(&LocalStorage::new(folder.path(), options.clone()).unwrap()).await;
+                let options = options.owner("me");
                 check(&LocalStorage::new(folder.path(), options).unwrap()).await;
             }
         }

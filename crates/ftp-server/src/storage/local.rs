@@ -9,33 +9,39 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::Facts;
 use ftp_proto::value::path::VPath;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use crate::storage::{
     Abilities, Create, Entries, NotStored, Source, Span, Storage, StorageError, Stored, Writing, unique,
 };
 
 mod confine;
+mod durable;
 mod folder;
 mod host;
 mod in_place;
+mod kept;
 mod options;
+mod plan;
 mod publish;
 mod read;
 mod rights;
 mod staging;
+mod upload;
 mod write;
 
-pub use options::{Durability, KeepPartial, LocalOptions};
+pub use options::{Durability, LocalOptions, Partial};
 
 use confine::Last;
 use folder::Folder;
 use host::{blocking, refusal};
+use kept::LIFETIME;
 use rights::may_change;
 use staging::sweep;
 
@@ -54,13 +60,23 @@ impl LocalStorage {
         Folder::open(path.as_ref(), options).map(|folder| Self { folder: Arc::new(folder) })
     }
 
-    /// Removes what uploads of a killed process have left. Nothing is left where the file system has `O_TMPFILE`.
+    /// The same folder, for an owner: what is kept of broken uploads is found again by whoever has the same key.
+    #[must_use]
+    pub fn for_owner(&self, key: impl Into<String>) -> Self {
+        let mut folder = Folder::clone(&self.folder);
+        folder.options.owner = Some(key.into());
+        Self { folder: Arc::new(folder) }
+    }
+
+    /// Removes what uploads of a killed process have left, and what was kept of broken ones for a day. Of the former nothing
+    /// is left where the file system has `O_TMPFILE`.
     ///
     /// Returns how many files were removed. Folders that cannot be read are passed over.
     pub async fn sweep(&self) -> usize {
         let path = self.folder.root.path().to_owned();
-        let before = self.folder.begun;
-        blocking(move || Ok(sweep(&path, before))).await.unwrap_or(0)
+        let begun = self.folder.begun;
+        let expired = SystemTime::now().checked_sub(LIFETIME).unwrap_or(SystemTime::UNIX_EPOCH);
+        blocking(move || Ok(sweep(&path, begun, expired))).await.unwrap_or(0)
     }
 
     async fn run<T: Send + 'static>(
@@ -102,7 +118,8 @@ impl Storage for LocalStorage {
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         let path = if how == Create::Unique { unique(file)? } else { file.clone() };
-        let sink = match self.folder.root.place_at_hand(&path) {
+        let at_hand = if self.folder.may_go_on(how) { None } else { self.folder.root.place_at_hand(&path) };
+        let sink = match at_hand {
             Some(target) => self.folder.write(&path, how, target)?,
             None => {
                 let path = path.clone();
@@ -110,6 +127,11 @@ impl Storage for LocalStorage {
             }
         };
         Ok(Writing { path, sink })
+    }
+
+    async fn kept(&self, file: &VPath) -> Result<Option<u64>, StorageError> {
+        let file = file.clone();
+        self.run(move |folder| folder.kept(&file)).await
     }
 
     async fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
@@ -131,12 +153,12 @@ impl Storage for LocalStorage {
 
     async fn remove_dir(&self, dir: &VPath) -> Result<(), StorageError> {
         let dir = dir.clone();
-        self.run(move |folder| folder.remove(&dir, AtFlags::REMOVEDIR)).await
+        self.run(move |folder| folder.remove_dir(&dir)).await
     }
 
     async fn remove_file(&self, file: &VPath) -> Result<(), StorageError> {
         let file = file.clone();
-        self.run(move |folder| folder.remove(&file, AtFlags::empty())).await
+        self.run(move |folder| folder.remove_file(&file)).await
     }
 
     async fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {

@@ -83,8 +83,8 @@ impl MemoryStorage {
         self
     }
 
-    /// The same tree for an owner: what comes of a broken upload to a new name, or in place of an old version, is kept for
-    /// whoever has this key, until a whole one takes its place.
+    /// The same tree for an owner: what comes of a broken STOR is kept for whoever has this key, until a whole one takes its
+    /// place.
     #[must_use]
     pub fn for_owner(&self, key: impl Into<String>) -> Self {
         Self { owner: Some(key.into()), ..self.clone() }
@@ -107,9 +107,31 @@ impl MemoryStorage {
         self.key(path).is_some_and(|key| self.partials().remove(&key).is_some())
     }
 
-    /// The octets that a write may go on from: those of the file, or what is kept where there is none.
-    fn there(&self, path: &VPath) -> Result<Option<Arc<Vec<u8>>>, StorageError> {
-        Ok(self.writable(path)?.or_else(|| self.partial(path)))
+    /// What a write begins with: what is there, and where in it the first octets go.
+    fn begin(&self, path: &VPath, how: Create) -> Result<(Vec<u8>, usize), StorageError> {
+        let old = self.writable(path)?;
+        let kept = self.partial(path).filter(|_| matches!(how, Create::Append | Create::At(_)));
+        if how == Create::Append && old.is_some() && kept.is_some() {
+            // The old version and the end of a new one are no file.
+            return Err(StorageError::Exists);
+        }
+        let goes_on = kept.is_some();
+        let mut data = kept.or(old).map_or_else(Vec::new, |data| data.to_vec());
+        let at = start(how, data.len())?;
+        if goes_on || matches!(how, Create::Replace | Create::Unique) {
+            // What stands behind is sent again.
+            data.truncate(at);
+        }
+        Ok((data, at))
+    }
+
+    /// Whether an upload to `path` is one of a new version, in place of which there may be an old one.
+    fn is_new(&self, path: &VPath, how: Create) -> bool {
+        match how {
+            Create::Replace => true,
+            Create::Append | Create::At(_) => self.partial(path).is_some() || self.file(path).is_none(),
+            _ => false,
+        }
     }
 
     /// The octets of a file.
@@ -195,8 +217,9 @@ impl Storage for MemoryStorage {
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         let path = if how == Create::Unique { unique(file)? } else { file.clone() };
-        start(how, self.there(&path)?.map_or(0, |data| data.len()))?;
-        let sink = MemorySink { storage: self.clone(), path: path.clone(), how, begun: None };
+        self.begin(&path, how)?;
+        let is_new = self.is_new(&path, how);
+        let sink = MemorySink { storage: self.clone(), path: path.clone(), how, begun: None, is_new };
         Ok(Writing::new(path, Box::new(sink)))
     }
 
@@ -231,6 +254,8 @@ impl Storage for MemoryStorage {
             return Err(StorageError::NotEmpty);
         }
         tree.remove(dir.as_bytes());
+        // What is kept in it is seen by nobody.
+        self.partials().retain(|(_, path), _| !beneath(path, dir));
         Ok(())
     }
 
@@ -264,6 +289,12 @@ impl Storage for MemoryStorage {
                 tree.insert([to.as_bytes(), rest].concat(), node);
             }
         }
+        let mut partials = self.partials();
+        let moved: Vec<_> = partials.extract_if(|(_, path), _| beneath(path, from)).collect();
+        partials.extend(moved.into_iter().map(|((owner, path), data)| {
+            let rest = path.get(from.as_bytes().len()..).unwrap_or_default();
+            ((owner, [to.as_bytes(), rest].concat()), data)
+        }));
         Ok(())
     }
 
@@ -294,6 +325,8 @@ struct MemorySink {
     how: Create,
     /// From the first octets on.
     begun: Option<(Vec<u8>, usize)>,
+    /// Whether what comes is kept for its owner if it breaks.
+    is_new: bool,
 }
 
 impl MemorySink {
@@ -301,14 +334,7 @@ impl MemorySink {
     fn take(&mut self, data: &[u8]) -> Result<&mut Vec<u8>, StorageError> {
         let begun = match self.begun.take() {
             Some(begun) => begun,
-            None => {
-                let mut old = self.storage.there(&self.path)?.map_or_else(Vec::new, |data| data.to_vec());
-                if matches!(self.how, Create::Replace | Create::Unique) {
-                    old.clear();
-                }
-                let at = start(self.how, old.len())?;
-                (old, at)
-            }
+            None => self.storage.begin(&self.path, self.how)?,
         };
         let (all, at) = self.begun.insert(begun);
         let end = *at + data.len();
@@ -346,12 +372,21 @@ impl Sink for MemorySink {
     }
 
     async fn abandon(self: Box<Self>) -> Left {
-        // What was to be added to a whole file is nothing without it; a name that nobody knows cannot be gone on with.
-        let is_new = self.how == Create::Replace || self.storage.file(&self.path).is_none();
-        if let (Some(key), Some((data, _)), true) = (self.storage.key(&self.path), self.begun, is_new)
-            && self.how != Create::Unique
-        {
-            self.storage.partials().insert(key, Arc::new(data));
+        let (Some(key), Some((data, _)), true) = (self.storage.key(&self.path), self.begun, self.is_new)
+        else {
+            return Left::Nothing;
+        };
+        if data.is_empty() {
+            return Left::Nothing;
+        }
+        let octets = data.len() as u64;
+        self.storage.partials().insert(key, Arc::new(data));
+        Left::Kept(octets)
+    }
+
+    async fn discard(self: Box<Self>) -> Left {
+        if self.is_new && self.how != Create::Replace {
+            self.storage.drop_partial(&self.path);
         }
         Left::Nothing
     }

@@ -76,7 +76,7 @@ impl Drop for TestServer {
 
 /// The usual server of these tests: user `me`, password `secret`, everything allowed, short waits.
 pub(crate) fn builder(root: &Path) -> Builder {
-    let options = LocalOptions::default().durability(Durability::None);
+    let options = LocalOptions::default().durability(Durability::None).owner("me");
     let storage = LocalStorage::new(root, options).unwrap();
     let policy = Policy::default().plain(Plain::Allow).accept(Duration::from_millis(300));
     let options = Options::default().login_delay(Duration::from_millis(10));

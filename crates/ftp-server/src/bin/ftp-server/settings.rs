@@ -94,7 +94,8 @@ impl Settings {
             let folder = LocalStorage::new(root, self.config.storage())
                 .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
             for user in named {
-                let account = Account::new(Rights::ALL, Arc::new(folder.clone()));
+                let own = folder.for_owner(format!("/{}", user.name));
+                let account = Account::new(Rights::ALL, Arc::new(own));
                 users = users.with(&user.name, &user.password, account).map_err(|error| error.to_string())?;
             }
             folders.push(folder);

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use ftp_proto::command::extension::FactChange;
@@ -18,16 +19,17 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Ti
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
-use crate::storage::local::confine::{Last, Root};
+use crate::storage::local::confine::{Last, Place, Root};
 use crate::storage::local::host::refusal;
-use crate::storage::local::options::LocalOptions;
+use crate::storage::local::kept::{Kept, clear};
+use crate::storage::local::options::{LocalOptions, Partial};
 use crate::storage::local::rights::{may_change, perm};
-use crate::storage::local::staging::is_staging;
+use crate::storage::local::staging::{is_staging, kept_name};
 
 /// An open folder of the host, and how it stores.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Folder {
-    pub(super) root: Root,
+    pub(super) root: Arc<Root>,
     pub(super) options: LocalOptions,
     /// When this process began to use it.
     pub(super) begun: SystemTime,
@@ -38,7 +40,7 @@ pub(super) struct Folder {
 impl Folder {
     /// The folder at `path`.
     pub(super) fn open(path: &Path, options: LocalOptions) -> std::io::Result<Self> {
-        let root = Root::open_root(path)?;
+        let root = Arc::new(Root::open_root(path)?);
         Ok(Self { root, options, begun: SystemTime::now(), key: RandomState::new() })
     }
 
@@ -143,12 +145,48 @@ impl Folder {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    pub(super) fn remove(&self, path: &VPath, flags: AtFlags) -> Result<(), StorageError> {
+    pub(super) fn remove_dir(&self, path: &VPath) -> Result<(), StorageError> {
+        let place = self.removable(path)?;
+        let name = OsStr::from_bytes(&place.name);
+        match rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR) {
+            // What is kept in it is seen by nobody.
+            Err(Errno::NOTEMPTY) => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                clear(rustix::fs::openat(&place.dir, name, flags, Mode::empty()).map_err(refusal)?)?;
+                rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR).map_err(refusal)
+            }
+            done => done.map_err(refusal),
+        }
+    }
+
+    /// Removes a file, and what is kept of a broken upload to it.
+    pub(super) fn remove_file(&self, path: &VPath) -> Result<(), StorageError> {
+        let place = self.removable(path)?;
+        let kept = self.take_kept(&place)?;
+        match rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), AtFlags::empty()) {
+            Err(Errno::NOENT) if kept.is_some() => {}
+            done => done.map_err(refusal)?,
+        }
+        kept.map_or(Ok(()), |kept| kept.remove(&place.dir))
+    }
+
+    fn removable(&self, path: &VPath) -> Result<Place, StorageError> {
         if path.is_root() {
             return Err(StorageError::Denied);
         }
         let place = self.root.place(path, Last::Keep)?;
         may_change(&place.dir)?;
-        rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), flags).map_err(refusal)
+        Ok(place)
+    }
+
+    /// The hidden name under which a broken upload to `name` is kept, if there is an owner to keep it for.
+    pub(super) fn kept_name(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let owner = self.options.owner.as_ref().filter(|_| self.options.partial == Partial::Hidden)?;
+        Some(kept_name(owner, name))
+    }
+
+    /// What is kept of a broken upload to a place, held.
+    pub(super) fn take_kept(&self, place: &Place) -> Result<Option<Kept>, StorageError> {
+        self.kept_name(&place.name).map_or(Ok(None), |name| Kept::take(&place.dir, &name))
     }
 }

@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
 
 use crate::storage::local::confine::Place;
+use crate::storage::local::durable::make_durable;
 use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::local::options::Durability;
-use crate::storage::local::publish::make_durable;
 use crate::storage::{Left, NotStored, Sink, StorageError, Stored};
 
 /// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.
@@ -31,7 +31,17 @@ pub(super) struct InPlace {
     opening: Opening,
     offset: u64,
     durability: Durability,
+    broken: Broken,
     health: Health,
+}
+
+/// What becomes of the octets that a broken upload has added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// They stay: the client goes on behind them.
+    Stays,
+    /// They go, as far as that is possible.
+    IsTakenBack,
 }
 
 /// Whether the file system has done all that was asked.
@@ -78,15 +88,26 @@ impl Target {
         self.file.metadata().map(|metadata| metadata.len())
     }
 
-    /// What is there after the file system has failed. Octets that were added are taken away again, unless somebody else
-    /// has added some, too: whoever is told that nothing was written sends them once more.
+    /// What is there after a failure. Octets that were added are taken away again, unless somebody else has added some, too:
+    /// whoever is told that nothing was written sends them once more.
     fn settle(&self, opening: Opening) -> Left {
         let taken = self.taken();
-        let is_ours = opening == Opening::Append && self.size().is_ok_and(|size| size == self.before + taken);
+        let is_added = match opening {
+            Opening::Append => true,
+            Opening::Keep => self.from >= self.before,
+            Opening::Truncate => false,
+        };
+        let is_ours = is_added && self.size().is_ok_and(|size| size == self.before + taken);
         if taken == 0 && opening != Opening::Truncate || is_ours && self.file.set_len(self.before).is_ok() {
             return Left::Nothing;
         }
-        self.size().map_or(Left::Nothing, Left::Extended)
+        self.left()
+    }
+
+    /// What is there, all of it.
+    fn left(&self) -> Left {
+        let at_least = self.before.max(self.from + self.taken());
+        Left::Extended(self.size().unwrap_or(at_least))
     }
 }
 
@@ -102,8 +123,21 @@ pub(super) enum Opening {
 }
 
 impl InPlace {
-    pub(super) fn new(place: Place, offset: u64, opening: Opening, durability: Durability) -> Self {
-        Self { place: Arc::new(place), target: None, opening, offset, durability, health: Health::Good }
+    pub(super) fn new(
+        place: Place,
+        offset: u64,
+        opening: Opening,
+        (durability, broken): (Durability, Broken),
+    ) -> Self {
+        Self {
+            place: Arc::new(place),
+            target: None,
+            opening,
+            offset,
+            durability,
+            broken,
+            health: Health::Good,
+        }
     }
 
     /// Opens the target, from octet `from` on.
@@ -170,16 +204,15 @@ impl Sink for InPlace {
 
     async fn abandon(self: Box<Self>) -> Left {
         let Some(target) = self.target else { return Left::Nothing };
-        let (durability, opening, health) = (self.durability, self.opening, self.health);
+        let (durability, opening) = (self.durability, self.opening);
+        let stays = self.broken == Broken::Stays && self.health == Health::Good;
         let settling = move || {
-            if health == Health::Failed {
+            if !stays {
                 return Ok(target.settle(opening));
             }
-            make_durable(&target.file, durability)?;
-            if target.taken() == 0 {
-                return Ok(Left::Nothing);
-            }
-            target.size().map(Left::Extended).map_err(|error| io_refusal(&error))
+            // What is there is there, though a crash may take it.
+            let _failed = make_durable(&target.file, durability);
+            Ok(if target.taken() > 0 { target.left() } else { Left::Nothing })
         };
         blocking(settling).await.unwrap_or(Left::Nothing)
     }

@@ -18,12 +18,16 @@ pub enum Durability {
 
 /// What becomes of the octets of a broken upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KeepPartial {
-    /// They go.
-    Never,
-    /// They are kept under the name that was asked for if that name was free, so that the client can resume.
+pub enum Partial {
+    /// Those of a STOR are kept for a day where nobody sees them, for the owner to go on with; nothing is kept for a storage
+    /// that [has no owner](LocalOptions::owner). A file that was to be changed is as it was.
     #[default]
-    NewOnly,
+    Hidden,
+    /// They are kept under the name that was asked for if that name was free; a file that was changed stays as far as the
+    /// octets came.
+    Visible,
+    /// They go, and a file that was to be changed is as it was.
+    Never,
 }
 
 /// How a [`LocalStorage`](crate::storage::LocalStorage) stores: the default, and then what is to be otherwise.
@@ -32,7 +36,9 @@ pub struct LocalOptions {
     /// When an upload counts as stored.
     pub(super) durability: Durability,
     /// What becomes of a broken upload.
-    pub(super) keep_partial: KeepPartial,
+    pub(super) partial: Partial,
+    /// Who finds what is kept of broken uploads.
+    pub(super) owner: Option<String>,
     /// Directories in which uploads are seen as they grow, for programs that poll: no staging, no atomic rename.
     pub(super) live: Vec<VPath>,
 }
@@ -47,8 +53,15 @@ impl LocalOptions {
 
     /// What becomes of a broken upload.
     #[must_use]
-    pub fn keep_partial(mut self, keep_partial: KeepPartial) -> Self {
-        self.keep_partial = keep_partial;
+    pub fn partial(mut self, partial: Partial) -> Self {
+        self.partial = partial;
+        self
+    }
+
+    /// Whose storage it is: what is kept of broken uploads is found again by whoever has the same key.
+    #[must_use]
+    pub fn owner(mut self, key: impl Into<String>) -> Self {
+        self.owner = Some(key.into());
         self
     }
 

@@ -1,108 +1,181 @@
 //! How an upload becomes a file: staged beside its target, published by one rename, or not at all.
 //!
 //! ```text
-//! Planned ──first octets, or commit──> Staged ──write──> Staged ──commit──> durable ──> linked or renamed over the target
-//!    └── abandon ──> nothing, or a partial under a name that was free
+//! Plan ──first octets, or commit──> Staged ──write──> Staged ──commit──> durable ──> linked or renamed over the target
+//!                                     └── breaks ──> nothing, or kept for its owner, or a partial under a name that was free
 //! ```
 //!
 //! Staging uses a file without a name (`O_TMPFILE`): whatever kills the process, nothing is left. Where the file
-//! system cannot do that, a hidden name is used, which a sweep at the next start removes. The old version of a
-//! file is never opened for writing and never deleted before the new one takes its name. Not here: whether it may be
-//! written (`local/write.rs`).
+//! system cannot do that, a hidden name is used, which a sweep at the next start removes. An upload that goes on with what was
+//! kept of a broken one writes to that. The old version of a file is never opened for writing and never deleted before the new
+//! one takes its name. Not here: whether it may be written (`write.rs`), and on which thread that is done (`upload.rs`).
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
-use async_trait::async_trait;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 
-use crate::page_cache::Medium;
 use crate::storage::local::confine::Place;
-use crate::storage::local::host::{blocking, io_refusal, refusal};
-use crate::storage::local::options::{Durability, KeepPartial};
+use crate::storage::local::durable::{make_durable, syncable};
+use crate::storage::local::host::{io_refusal, refusal};
+use crate::storage::local::kept::Kept;
+use crate::storage::local::options::Partial;
+use crate::storage::local::plan::{Naming, Plan, Start, Terms};
 use crate::storage::local::read::LocalSource;
 use crate::storage::local::staging::staging_name;
-use crate::storage::sealed::Sealed;
-use crate::storage::{Left, NotStored, Sink, Source, Splice, StorageError, Stored};
+use crate::storage::{Left, NotStored, StorageError, Stored};
 
-/// What is done with a finished upload, and with a broken one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    pub(super) durability: Durability,
-    pub(super) keep_partial: KeepPartial,
+/// The name that a file has until it is published.
+#[derive(Debug)]
+enum Interim {
+    /// None (`O_TMPFILE`).
+    Nameless,
+    /// A hidden one, which goes with the upload.
+    Hidden(Vec<u8>),
+    /// The one under which it is kept for its owner, which stays.
+    Kept(Vec<u8>),
 }
 
-/// What a finished upload does about its name.
+/// Whether there is room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
-    /// It takes the name from whatever has it.
-    Replace,
-    /// It must still be free, as it was: APPE, and REST 0 and STOR, to nothing. A broken one may keep it.
-    Fresh,
-    /// It must be free: STOU, whose names nobody knows before the end.
-    Unique,
+enum Room {
+    /// As far as is known.
+    Some,
+    /// The disk, or a quota of the host, is full.
+    None,
 }
 
 /// A file that has no name yet, or a hidden one.
 #[derive(Debug)]
 pub(super) struct Staged {
-    place: Place,
+    pub(super) place: Place,
     file: File,
-    /// The hidden name, where the file system has no `O_TMPFILE`.
-    hidden: Option<Vec<u8>>,
+    interim: Interim,
     /// What has the name now.
     old: Option<Stat>,
     naming: Naming,
     terms: Terms,
-    written: u64,
+    /// Where the next octets go.
+    at: u64,
+    /// The old version as it was copied, if some of it stays.
+    base: Option<std::fs::Metadata>,
+    room: Room,
 }
 
 impl Staged {
     /// Opens a staging file beside its place.
-    pub(super) fn open(Plan { place, old, naming, terms }: Plan) -> Result<Self, StorageError> {
+    pub(super) fn open(Plan { place, old, naming, start, terms }: Plan) -> Result<Self, StorageError> {
+        let (file, interim, at) = match start {
+            Start::GoOn(Kept { file, name, .. }, at) => {
+                // What stands behind is sent again.
+                file.set_len(at).map_err(|error| io_refusal(&error))?;
+                (file, Interim::Kept(name), at)
+            }
+            Start::Anew => {
+                let (file, interim) = Self::nameless(&place)?;
+                (file, interim, 0)
+            }
+            Start::Change(at) => {
+                let (file, interim) = Self::nameless(&place)?;
+                (file, interim, at)
+            }
+        };
+        let is_change = naming == Naming::Change;
+        let mut staged = Self { place, file, interim, old, naming, terms, at, base: None, room: Room::Some };
+        if is_change {
+            staged.copy_old()?;
+        }
+        Ok(staged)
+    }
+
+    /// A new file in the directory of `place`, without a name if that is possible.
+    fn nameless(place: &Place) -> Result<(File, Interim), StorageError> {
         // Also for reading: what is staged may be looked at before it has its name.
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
-        let (fd, hidden) = match rustix::fs::openat(&place.dir, c".", flags, mode) {
-            Ok(fd) => (fd, None),
+        match rustix::fs::openat(&place.dir, c".", flags, mode) {
+            Ok(fd) => Ok((File::from(fd), Interim::Nameless)),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
                 let name = staging_name();
                 let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let fd =
                     rustix::fs::openat(&place.dir, OsStr::from_bytes(&name), flags, mode).map_err(refusal)?;
-                (fd, Some(name))
+                Ok((File::from(fd), Interim::Hidden(name)))
             }
-            Err(errno) => return Err(refusal(errno)),
-        };
-        Ok(Self { place, file: File::from(fd), hidden, old, naming, terms, written: 0 })
+            Err(errno) => Err(refusal(errno)),
+        }
     }
 
-    fn write(&mut self, data: &[u8]) -> Result<(), StorageError> {
-        self.file.write_all_at(data, self.written).map_err(|error| io_refusal(&error))?;
-        self.written += data.len() as u64;
+    /// Begins with all of the old version.
+    fn copy_old(&mut self) -> Result<(), StorageError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let name = OsStr::from_bytes(&self.place.name);
+        let fd = rustix::fs::openat(&self.place.dir, name, flags, Mode::empty()).map_err(refusal)?;
+        let mut old = File::from(fd);
+        let base = old.metadata().map_err(|error| io_refusal(&error))?;
+        // It may have become shorter since the command: there must be no hole.
+        if base.len() < self.at {
+            return Err(StorageError::BeyondEnd);
+        }
+        std::io::copy(&mut old, &mut self.file).map_err(|error| io_refusal(&error))?;
+        self.base = Some(base);
         Ok(())
     }
 
-    fn take(&mut self, pipe: &PipeReader, octets: usize) -> Result<(), StorageError> {
-        move_all(pipe, &self.file, &mut self.written, octets)
+    /// Does what fills the disk, and remembers if that is full.
+    fn fill(
+        &mut self,
+        work: impl FnOnce(&File, &mut u64) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let done = work(&self.file, &mut self.at);
+        if let Err(StorageError::NoSpace | StorageError::OverQuota) = done {
+            self.room = Room::None;
+        }
+        done
+    }
+
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<(), StorageError> {
+        self.fill(|file, at| {
+            file.write_all_at(data, *at).map_err(|error| io_refusal(&error))?;
+            *at += data.len() as u64;
+            Ok(())
+        })
+    }
+
+    pub(super) fn take(&mut self, pipe: &PipeReader, octets: usize) -> Result<(), StorageError> {
+        self.fill(|file, at| move_all(pipe, file, at, octets))
+    }
+
+    /// Octets that there are.
+    fn size(&self) -> u64 {
+        self.at.max(self.base.as_ref().map_or(0, std::fs::Metadata::len))
+    }
+
+    /// Whether an older version goes when it gets its name.
+    pub(super) fn replaces(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// Brings what was written so far to the disk.
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
+        make_durable(&self.file, self.terms.durability)
     }
 
     /// What was written so far.
-    fn source(&self) -> Result<LocalSource, StorageError> {
+    pub(super) fn source(&self) -> Result<LocalSource, StorageError> {
         let file = self.file.try_clone().map_err(|error| io_refusal(&error))?;
-        Ok(LocalSource::new(file, 0, self.written))
+        Ok(LocalSource::new(file, 0, self.size()))
     }
 
     /// Writes all of an open file.
     pub(super) fn copy(&mut self, from: &mut File) -> Result<(), StorageError> {
-        self.written += std::io::copy(from, &mut self.file).map_err(|error| io_refusal(&error))?;
+        self.at += std::io::copy(from, &mut self.file).map_err(|error| io_refusal(&error))?;
         Ok(())
     }
 
@@ -137,44 +210,58 @@ impl Staged {
 
     /// Makes the file visible under its name in one step.
     fn publish(&mut self) -> Result<(), StorageError> {
-        let fresh = self.naming != Naming::Replace;
-        if self.hidden.is_none() {
+        let fresh = matches!(self.naming, Naming::Fresh | Naming::Unique);
+        if let Interim::Nameless = self.interim {
             if self.old.is_none() || fresh {
                 match self.link(&self.place.name) {
                     Err(Errno::EXIST) if !fresh => {}
                     done => return done.map_err(refusal),
                 }
             }
-            let name = staging_name();
-            self.link(&name).map_err(refusal)?;
-            self.hidden = Some(name);
+            self.hide()?;
         }
-        let Some(hidden) = &self.hidden else { return Ok(()) };
-        let (dir, from, to) =
-            (&self.place.dir, OsStr::from_bytes(hidden), OsStr::from_bytes(&self.place.name));
+        let (Interim::Hidden(hidden) | Interim::Kept(hidden)) = &self.interim else { return Ok(()) };
         let flags = if fresh { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-        let done = match rustix::fs::renameat_with(dir, from, dir, to, flags) {
-            Err(Errno::INVAL | Errno::NOSYS) if !fresh => rustix::fs::renameat(dir, from, dir, to),
-            done => done,
-        };
-        done.map_err(refusal)?;
-        self.hidden = None;
+        self.rename(hidden, &self.place.name, flags).map_err(refusal)?;
+        self.interim = Interim::Nameless;
         Ok(())
+    }
+
+    /// Gives the nameless file a hidden name.
+    fn hide(&mut self) -> Result<(), StorageError> {
+        let name = staging_name();
+        self.link(&name).map_err(refusal)?;
+        self.interim = Interim::Hidden(name);
+        Ok(())
+    }
+
+    fn rename(&self, from: &[u8], to: &[u8], flags: RenameFlags) -> Result<(), Errno> {
+        let (dir, from, to) = (&self.place.dir, OsStr::from_bytes(from), OsStr::from_bytes(to));
+        match rustix::fs::renameat_with(dir, from, dir, to, flags) {
+            Err(Errno::INVAL | Errno::NOSYS) if flags.is_empty() => rustix::fs::renameat(dir, from, dir, to),
+            done => done,
+        }
     }
 
     /// Makes it durable and gives it its name.
     pub(super) fn finish(mut self) -> Result<Stored, NotStored> {
-        // The client took its time: what has the name may be another file by now, or have another mode.
-        let name = OsStr::from_bytes(&self.place.name);
-        self.old = rustix::fs::statat(&self.place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
-            .ok()
-            .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-        self.inherit()?;
-        make_durable(&self.file, self.terms.durability)?;
+        if let Err(why) = self.make_ready() {
+            return Err(self.not_stored(why));
+        }
+        if let Err(why) = make_durable(&self.file, self.terms.durability) {
+            // What the disk has of it is not known.
+            return Err(NotStored { why, left: self.discard() });
+        }
         // A directory that cannot be synced is found out before anything is visible.
-        let dir = syncable(&self.place.dir, self.terms.durability)?;
-        self.publish()?;
-        let size = self.written;
+        let dir = match syncable(&self.place.dir, self.terms.durability) {
+            Ok(dir) => dir,
+            Err(why) => return Err(self.not_stored(why)),
+        };
+        if let Err(why) = self.publish() {
+            return Err(self.not_stored(why));
+        }
+        self.drop_kept();
+        let size = self.size();
         let old = self.old.as_ref().and_then(|old| u64::try_from(old.st_size).ok());
         match dir.map_or(Ok(()), rustix::fs::fsync) {
             Ok(()) => Ok(Stored::new(size).in_place_of(old)),
@@ -183,24 +270,100 @@ impl Staged {
         }
     }
 
-    /// Keeps a partial under a new name if that is wanted; never over an old version.
-    fn give_up(mut self) -> Left {
+    /// Everything before the name.
+    fn make_ready(&mut self) -> Result<(), StorageError> {
+        // The client took its time: what has the name may be another file by now, or have another mode.
+        let name = OsStr::from_bytes(&self.place.name);
+        self.old = rustix::fs::statat(&self.place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
+            .ok()
+            .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        if self.base.as_ref().is_some_and(|base| !self.old.as_ref().is_some_and(|old| is_same(base, old))) {
+            return Err(StorageError::Busy);
+        }
+        self.inherit()
+    }
+
+    /// What is left where it gets no name: an upload that went on with what was kept is kept further.
+    fn not_stored(self, why: StorageError) -> NotStored {
+        let left = match self.interim {
+            Interim::Kept(_) => Left::Kept(self.size()),
+            Interim::Nameless | Interim::Hidden(_) => Left::Nothing,
+        };
+        NotStored { why, left }
+    }
+
+    /// What was kept of an earlier upload is of no use behind a whole one. What another session goes on with stays its own.
+    fn drop_kept(&self) {
+        if let Some(name) = &self.terms.keep
+            && let Ok(Some(kept)) = Kept::take(&self.place.dir, name)
+        {
+            // It is too old one day.
+            let _refused = kept.remove(&self.place.dir);
+        }
+    }
+
+    /// Ends a broken upload: keeps what came, if that is wanted; never over an old version.
+    pub(super) fn give_up(mut self) -> Left {
         // What is on the disk counts, not what was asked to be written.
         let size = self.file.metadata().map_or(0, |metadata| metadata.len());
-        let keep = self.terms.keep_partial == KeepPartial::NewOnly && self.old.is_none() && size > 0;
-        if keep && self.naming != Naming::Unique {
-            self.naming = Naming::Fresh;
-            if make_durable(&self.file, self.terms.durability).and_then(|()| self.publish()).is_ok() {
-                return Left::Partial(size);
+        if self.room == Room::None {
+            return self.discard();
+        }
+        if size == 0 || matches!(self.naming, Naming::Unique | Naming::Change) {
+            return Left::Nothing;
+        }
+        match self.terms.partial {
+            Partial::Never => Left::Nothing,
+            Partial::Hidden if self.terms.keep.is_none() => Left::Nothing,
+            // What the disk has of it is not known.
+            Partial::Hidden if make_durable(&self.file, self.terms.durability).is_err() => self.discard(),
+            Partial::Hidden => self.keep().map_or(Left::Nothing, |()| Left::Kept(size)),
+            Partial::Visible if self.old.is_some() => Left::Nothing,
+            Partial::Visible => {
+                self.naming = Naming::Fresh;
+                let kept = make_durable(&self.file, self.terms.durability).and_then(|()| self.publish());
+                kept.map_or(Left::Nothing, |()| Left::Partial(size))
             }
+        }
+    }
+
+    /// Ends an upload of which nothing is to be kept, nor of the one that it went on with.
+    pub(super) fn discard(self) -> Left {
+        if let Interim::Kept(name) = &self.interim {
+            // What cannot be removed now is too old one day.
+            let _refused = rustix::fs::unlinkat(&self.place.dir, OsStr::from_bytes(name), AtFlags::empty());
         }
         Left::Nothing
     }
+
+    /// Keeps what came for its owner, in place of what was kept before.
+    fn keep(&mut self) -> Result<(), StorageError> {
+        let Some(name) = self.terms.keep.take() else { return Ok(()) };
+        if let Interim::Kept(_) = self.interim {
+            return Ok(());
+        }
+        // It is held while it is replaced: nobody goes on with it meanwhile.
+        let _earlier = Kept::take(&self.place.dir, &name)?;
+        if let Interim::Nameless = self.interim {
+            self.hide()?;
+        }
+        if let Interim::Hidden(hidden) = &self.interim {
+            self.rename(hidden, &name, RenameFlags::empty()).map_err(refusal)?;
+            self.interim = Interim::Kept(name);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file is still the one that was copied, as it was then.
+fn is_same(base: &std::fs::Metadata, now: &Stat) -> bool {
+    (base.dev(), base.ino(), base.len()) == (now.st_dev, now.st_ino, u64::try_from(now.st_size).unwrap_or(0))
+        && (base.mtime(), u64::try_from(base.mtime_nsec()).ok()) == (now.st_mtime, Some(now.st_mtime_nsec))
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Some(hidden) = &self.hidden {
+        if let Interim::Hidden(hidden) = &self.interim {
             // What cannot be removed now is removed by the sweep at the next start.
             let _refused = rustix::fs::unlinkat(&self.place.dir, OsStr::from_bytes(hidden), AtFlags::empty());
         }
@@ -225,148 +388,6 @@ fn move_all(mut pipe: &PipeReader, file: &File, at: &mut u64, mut octets: usize)
         }
     }
     Ok(())
-}
-
-pub(super) fn make_durable(file: &File, durability: Durability) -> Result<(), StorageError> {
-    match durability {
-        Durability::None => Ok(()),
-        Durability::Data => file.sync_data().map_err(|error| io_refusal(&error)),
-        Durability::Full => file.sync_all().map_err(|error| io_refusal(&error)),
-    }
-}
-
-/// The directory, which is open for its path only, open for syncing if names are to be durable.
-fn syncable(dir: &OwnedFd, durability: Durability) -> Result<Option<OwnedFd>, StorageError> {
-    if durability != Durability::Full {
-        return Ok(None);
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, c".", flags, Mode::empty()).map(Some).map_err(refusal)
-}
-
-/// An upload that is staged from its first octets on, so that a small one is opened, written and published by one visit to
-/// a thread that may wait.
-#[derive(Debug)]
-pub(super) enum Upload {
-    Planned(Plan),
-    Staged(Staged),
-    /// A thread has it, or had it when it failed.
-    Away,
-}
-
-/// Where an upload will go.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) place: Place,
-    /// What has the name now.
-    pub(super) old: Option<Stat>,
-    pub(super) naming: Naming,
-    pub(super) terms: Terms,
-}
-
-/// Does at once what touches memory only; a thread that may wait does the rest.
-async fn where_it_may_wait<T: Send + 'static>(
-    medium: Medium,
-    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
-) -> Result<T, StorageError> {
-    if medium == Medium::Memory { work() } else { blocking(work).await }
-}
-
-impl Upload {
-    fn medium(&self) -> Medium {
-        match self {
-            Self::Planned(plan) => plan.place.medium,
-            Self::Staged(staged) => staged.place.medium,
-            Self::Away => Medium::Other,
-        }
-    }
-
-    /// Works on the staged file where that may take its time. Work that fails leaves what was there before.
-    async fn work<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Staged) -> Result<T, StorageError> + Send + 'static,
-    ) -> Result<T, StorageError> {
-        let medium = self.medium();
-        let upload = std::mem::replace(self, Self::Away);
-        let working = move || {
-            let mut staged = upload.staged()?;
-            let done = work(&mut staged);
-            Ok((staged, done))
-        };
-        let (staged, done) = where_it_may_wait(medium, working).await?;
-        *self = Self::Staged(staged);
-        done
-    }
-
-    fn staged(self) -> Result<Staged, StorageError> {
-        match self {
-            Self::Planned(plan) => Staged::open(plan),
-            Self::Staged(staged) => Ok(staged),
-            Self::Away => Err(StorageError::Io("an earlier write has failed".into())),
-        }
-    }
-}
-
-#[async_trait]
-impl Sink for Upload {
-    async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        let writing = move |staged: &mut Staged| {
-            staged.write(&data)?;
-            data.clear();
-            Ok(data)
-        };
-        self.work(writing).await
-    }
-
-    async fn staged(&mut self) -> Result<Option<Box<dyn Source>>, StorageError> {
-        let source = self.work(|staged| staged.source()).await?;
-        Ok(Some(Box::new(source)))
-    }
-
-    fn replaces(&self) -> bool {
-        match self {
-            Self::Planned(Plan { old, .. }) | Self::Staged(Staged { old, .. }) => old.is_some(),
-            Self::Away => false,
-        }
-    }
-
-    async fn settle(&mut self, data: Vec<u8>) -> Result<(), StorageError> {
-        self.work(move |staged| {
-            staged.write(&data)?;
-            make_durable(&staged.file, staged.terms.durability)
-        })
-        .await
-    }
-
-    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
-        let medium = self.medium();
-        let finishing = move || {
-            let mut staged = self.staged()?;
-            staged.write(&last)?;
-            Ok(staged.finish())
-        };
-        where_it_may_wait(medium, finishing).await?
-    }
-
-    fn native(&mut self) -> Option<&mut dyn Splice> {
-        Some(self)
-    }
-
-    async fn abandon(self: Box<Self>) -> Left {
-        match *self {
-            Self::Staged(staged) => blocking(move || Ok(staged.give_up())).await.unwrap_or(Left::Nothing),
-            Self::Planned(_) | Self::Away => Left::Nothing,
-        }
-    }
-}
-
-impl Sealed for Upload {}
-
-#[async_trait]
-impl Splice for Upload {
-    async fn take(&mut self, pipe: Arc<PipeReader>, octets: usize) -> Result<(), StorageError> {
-        self.work(move |staged| staged.take(&pipe, octets)).await
-    }
 }
 
 #[cfg(test)]

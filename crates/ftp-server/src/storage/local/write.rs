@@ -10,10 +10,13 @@ use rustix::io::Errno;
 use crate::storage::local::confine::{Last, Place};
 use crate::storage::local::folder::Folder;
 use crate::storage::local::host::refusal;
-use crate::storage::local::in_place::{InPlace, Opening};
-use crate::storage::local::options::KeepPartial;
-use crate::storage::local::publish::{Naming, Plan, Staged, Terms, Upload};
+use crate::storage::local::in_place::{Broken, InPlace, Opening};
+use crate::storage::local::kept::{self, Kept};
+use crate::storage::local::options::Partial;
+use crate::storage::local::plan::{Naming, Plan, Start, Terms};
+use crate::storage::local::publish::Staged;
 use crate::storage::local::rights::{may, may_change};
+use crate::storage::local::upload::Upload;
 use crate::storage::{Create, NotStored, Sink, StorageError, Stored};
 
 /// Where an upload goes, and what is there now.
@@ -54,6 +57,20 @@ impl Folder {
         self.options.live.iter().any(|dir| path.is_beneath(dir))
     }
 
+    /// Whether beginning a write asks the disk for what is kept.
+    pub(super) fn may_go_on(&self, how: Create) -> bool {
+        matches!(how, Create::Append | Create::At(_)) && self.kept_name(b"").is_some()
+    }
+
+    /// Octets that are kept of a broken upload.
+    pub(super) fn kept(&self, path: &VPath) -> Result<Option<u64>, StorageError> {
+        if self.kept_name(b"").is_none() {
+            return Ok(None);
+        }
+        let (place, _) = self.target(path)?;
+        self.kept_name(&place.name).map_or(Ok(None), |name| kept::size(&place.dir, &name))
+    }
+
     pub(super) fn write(
         &self,
         path: &VPath,
@@ -62,31 +79,75 @@ impl Folder {
     ) -> Result<Box<dyn Sink>, StorageError> {
         self.writable(path, how, &target)?;
         let (place, old) = target;
-        let durability = self.options.durability;
-        let terms = Terms { durability, keep_partial: self.options.keep_partial };
-        let size = old.as_ref().map_or(0, size_of);
-        let naming = match how {
-            Create::Replace => Naming::Replace,
-            Create::Unique => Naming::Unique,
+        if self.is_live(path) {
+            return self.write_live(place, how, old.as_ref().map(size_of));
+        }
+        let start = match (how, old.as_ref().map(size_of)) {
+            (Create::Replace | Create::Unique, _) => Start::Anew,
+            (Create::Append, old) => match (self.take_kept(&place)?, old) {
+                (Some(kept), None) => go_on(kept, how)?,
+                // The old version and the end of a new one are no file.
+                (Some(_), Some(_)) => return Err(StorageError::Exists),
+                (None, None) => Start::Anew,
+                (None, Some(size)) => return Ok(self.in_place(place, size, Opening::Append)),
+            },
+            (Create::At(from), old) => match (self.take_kept(&place)?, old) {
+                (Some(kept), _) => go_on(kept, how)?,
+                (None, old) if from > old.unwrap_or(0) => return Err(StorageError::BeyondEnd),
+                (None, None) => Start::Anew,
+                (None, Some(size)) if self.is_changed_in_place(&place, from, size) => {
+                    return Ok(self.in_place(place, from, Opening::Keep));
+                }
+                (None, Some(_)) => Start::Change(from),
+            },
+            _ => return Err(StorageError::Unsupported),
+        };
+        let naming = match (how, &start, &old) {
+            (_, Start::Change(_), _) => Naming::Change,
+            (Create::Replace, ..) | (_, Start::GoOn(..), Some(_)) => Naming::Replace,
+            (Create::Unique, ..) => Naming::Unique,
             _ => Naming::Fresh,
         };
-        Ok(match how {
-            Create::Replace if self.is_live(path) => {
-                Box::new(InPlace::new(place, 0, Opening::Truncate, durability))
-            }
-            Create::Append if old.is_some() => {
-                Box::new(InPlace::new(place, size, Opening::Append, durability))
-            }
-            Create::At(offset) if offset > size => return Err(StorageError::BeyondEnd),
-            Create::At(offset) if old.is_some() => {
-                Box::new(InPlace::new(place, offset, Opening::Keep, durability))
-            }
+        if old.is_some() && how != Create::Replace {
+            may_change(&place.dir)?;
+        }
+        let terms = self.terms(&place);
+        Ok(Box::new(Upload::Planned(Plan { place, old, naming, start, terms })))
+    }
+
+    /// A write that is seen while it comes.
+    fn write_live(&self, place: Place, how: Create, old: Option<u64>) -> Result<Box<dyn Sink>, StorageError> {
+        Ok(match (how, old) {
+            (Create::Replace, _) => self.in_place(place, 0, Opening::Truncate),
+            (Create::Append, Some(size)) => self.in_place(place, size, Opening::Append),
+            (Create::At(from), old) if from > old.unwrap_or(0) => return Err(StorageError::BeyondEnd),
+            (Create::At(from), Some(_)) => self.in_place(place, from, Opening::Keep),
             // What is to be added to nothing is a new file.
-            Create::Replace | Create::Unique | Create::Append | Create::At(_) => {
-                Box::new(Upload::Planned(Plan { place, old, naming, terms }))
+            (Create::Append | Create::At(_) | Create::Unique, _) => {
+                let naming = if how == Create::Unique { Naming::Unique } else { Naming::Fresh };
+                let terms = self.terms(&place);
+                Box::new(Upload::Planned(Plan { place, old: None, naming, start: Start::Anew, terms }))
             }
             _ => return Err(StorageError::Unsupported),
         })
+    }
+
+    fn in_place(&self, place: Place, from: u64, opening: Opening) -> Box<dyn Sink> {
+        // Where partials are seen, any file may be one, and its end is what a client goes on from.
+        let stays = self.options.partial == Partial::Visible;
+        let broken = if stays { Broken::Stays } else { Broken::IsTakenBack };
+        Box::new(InPlace::new(place, from, opening, (self.options.durability, broken)))
+    }
+
+    /// Whether octets from `from` on are written into the file itself: where they can be taken away again, where they are to
+    /// stay, and where the directory lets no other file take the name.
+    fn is_changed_in_place(&self, place: &Place, from: u64, size: u64) -> bool {
+        from == size || self.options.partial == Partial::Visible || may_change(&place.dir).is_err()
+    }
+
+    fn terms(&self, place: &Place) -> Terms {
+        let keep = self.kept_name(&place.name);
+        Terms { durability: self.options.durability, partial: self.options.partial, keep }
     }
 
     /// Copies a file beside its target and publishes it in one step.
@@ -96,9 +157,19 @@ impl Folder {
         let target = self.target(to)?;
         self.writable(to, Create::Replace, &target)?;
         let (place, old) = target;
-        let terms = Terms { durability: self.options.durability, keep_partial: KeepPartial::Never };
-        let mut staged = Staged::open(Plan { place, old, naming: Naming::Replace, terms })?;
+        let terms = Terms { durability: self.options.durability, partial: Partial::Never, keep: None };
+        let (naming, start) = (Naming::Replace, Start::Anew);
+        let mut staged = Staged::open(Plan { place, old, naming, start, terms })?;
         staged.copy(&mut file)?;
         staged.finish()
     }
+}
+
+/// A write that goes on with what is kept.
+fn go_on(kept: Kept, how: Create) -> Result<Start, StorageError> {
+    let from = match how {
+        Create::At(from) => from,
+        _ => kept.size,
+    };
+    if from > kept.size { Err(StorageError::BeyondEnd) } else { Ok(Start::GoOn(kept, from)) }
 }
