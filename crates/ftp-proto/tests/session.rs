@@ -40,6 +40,8 @@ fn refusal(name: &str) -> Refusal {
         "NotADirectory" => Refusal::NotADirectory,
         "Denied" => Refusal::Denied,
         "BeyondEnd" => Refusal::BeyondEnd,
+        "BeyondKept" => Refusal::BeyondKept(14),
+        "KeptBeside" => Refusal::KeptBeside(14),
         "OverQuota" => Refusal::OverQuota,
         other => panic!("{other}: unknown refusal"),
     }

@@ -66,8 +66,10 @@
 //!
 //! | command | only octets of a broken upload | an old version too |
 //! |---|---|---|
+//! | SIZE | how many, for that account | the old version's |
 //! | REST n, STOR | goes on at n, and the whole gets its name | the same, in place of the old version |
-//! | APPE | goes on behind what is kept | refused: an old version and the end of a new one are no file |
+//! | REST n, STOR, with n beyond what is kept | 554 that says how much is kept | the same |
+//! | APPE | goes on behind what is kept | 550 that says how much is kept: an old version and the end of a new one are no file |
 //! | STOR | begins anew | begins anew |
 //! | DELE | removes what is kept | removes both |
 //! | lists, RETR, RNFR, other accounts | there is nothing | the old version |

@@ -59,9 +59,9 @@ pub trait Storage: Send + Sync {
     /// there is none.
     ///
     /// # Errors
-    /// [`StorageError::BeyondEnd`] for [`Create::At`] beyond what is kept or there, [`StorageError::Busy`] if another session
-    /// goes on with the same octets, [`StorageError::Exists`] for [`Create::Append`] where there are both an old version and
-    /// octets of a new one, and the usual ones.
+    /// [`StorageError::BeyondKept`] for [`Create::At`] beyond what is kept, [`StorageError::BeyondEnd`] beyond what is there,
+    /// [`StorageError::Busy`] if another session goes on with the same octets, [`StorageError::KeptBeside`] for
+    /// [`Create::Append`] where there are both an old version and octets of a new one, and the usual ones.
     async fn write(&self, _file: &VPath, _how: Create) -> Result<Writing, StorageError> {
         Err(StorageError::Denied)
     }

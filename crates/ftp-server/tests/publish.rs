@@ -423,36 +423,3 @@ async fn a_target_that_changes_after_the_command_is_not_damaged() {
     let mode = std::fs::metadata(at("closed")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the mode of the target at the end");
 }
-
-/// What came of a broken upload is seen by nobody, and its owner goes on with it.
-#[tokio::test]
-async fn broken_uploads_are_gone_on_with() {
-    let (folder, server) = scene().await;
-    let sent: Vec<u8> = (0..100_000u32).map(|index| (index % 251) as u8).collect();
-    for profile in PROFILES {
-        for (name, rest, command) in
-            [("old", Some(60_000), "STOR"), ("new", Some(100), "STOR"), ("other", None, "APPE")]
-        {
-            let mut client = Client::login(&server, profile).await;
-            let mut data = Data::begin(&mut client, &format!("STOR {name}")).await;
-            data.write(&sent[..60_000]).await;
-            client.send("ABOR").await;
-            let (code, text) = client.reply().await;
-            assert_eq!(code, 426);
-            assert!(text.contains("60000 octets are kept"), "{text}");
-            assert_eq!(client.reply().await.0, 226);
-            let mut client = Client::login(&server, profile).await;
-            assert_eq!(client.command("REST 60001").await.0, 350);
-            assert_eq!(client.upload(&format!("STOR {name}"), b"").await.0, 554);
-            if let Some(offset) = rest {
-                assert_eq!(client.command(&format!("REST {offset}")).await.0, 350);
-            }
-            let rest = &sent[rest.unwrap_or(60_000)..];
-            assert_eq!(client.upload(&format!("{command} {name}"), rest).await.0, 226);
-            assert!(std::fs::read(folder.path().join(name)).unwrap() == sent, "{profile:?} {name}");
-            std::fs::remove_file(folder.path().join(name)).unwrap();
-            std::fs::write(folder.path().join("old"), OLD).unwrap();
-        }
-        assert_eq!(look(folder.path()).len(), 1, "{profile:?}: nothing is kept of what is whole");
-    }
-}

@@ -80,6 +80,9 @@ impl Credentials {
 pub enum Request {
     /// What is known of an entry. Answer: `Facts`.
     Facts(VPath),
+    /// Octets of a file, or, where there is none, those that are kept of a broken upload to it for this user, from which the
+    /// user may go on. Answer: `Facts`.
+    Size(VPath),
     /// May this directory be entered? Answer: `Done`.
     Enter(VPath),
     /// The entries of a directory or a file, for STAT. Answer: `Entries`.

@@ -191,6 +191,15 @@ pub enum Refusal {
     /// The offset lies behind the end.
     #[error("the offset is beyond the end of the file")]
     BeyondEnd,
+    /// The offset lies behind so many octets, which are kept of a broken upload for this user.
+    #[error("{0} octets of a broken upload are kept; send REST {0} and STOR to go on, or STOR to begin anew")]
+    BeyondKept(u64),
+    /// There is a whole file, and so many octets are kept of a broken upload of a new version: the two are no file together.
+    #[error(
+        "{0} octets of a broken upload are kept beside a whole file; send REST {0} and STOR to go on with the upload, or \
+         STOR to send a whole new file, and APPE only then"
+    )]
+    KeptBeside(u64),
     /// The store cannot do this.
     #[error("not supported by this store")]
     Unsupported,

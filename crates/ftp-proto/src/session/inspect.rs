@@ -18,7 +18,7 @@ impl LoggedIn {
         if self.settings.coding.representation == Representation::Ascii {
             return core.reply(Code::FILE_UNAVAILABLE, "SIZE is not known in TYPE A; send TYPE I first.");
         }
-        self.ask(core, Ask::new(Verb::Size, path), Request::Facts);
+        self.ask(core, Ask::new(Verb::Size, path), Request::Size);
     }
 
     /// `MDTM`

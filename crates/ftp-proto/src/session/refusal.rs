@@ -23,11 +23,12 @@ impl Refusal {
             | Self::NotEmpty
             | Self::Denied
             | Self::Outside
+            | Self::KeptBeside(_)
             | Self::Name(_) => name_code(verb),
             Self::Busy | Self::Unavailable | Self::TooMany => Code::FILE_BUSY,
             Self::NoSpace => Code::NO_SPACE,
             Self::OverQuota => Code::OVER_QUOTA,
-            Self::BeyondEnd => Code::BAD_RESTART,
+            Self::BeyondEnd | Self::BeyondKept(_) => Code::BAD_RESTART,
             Self::Unsupported => Code::BAD_PARAMETER,
             Self::Io(_) => Code::LOCAL_ERROR,
         }

@@ -3,7 +3,7 @@
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
 use ftp_proto::session::{Answer, Format, Refusal, Request, Rights, Span};
-use ftp_proto::value::facts::Entry;
+use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 
 use crate::data::send::{Listing, Origin};
@@ -33,6 +33,7 @@ pub(super) async fn ask(
             facts.perm &= rights.perm();
             Answer::Facts(facts)
         }
+        Request::Size(path) => Answer::Facts(size(storage, &path).await?),
         Request::Enter(path) => match storage.facts(&path).await?.is_dir() {
             true => Answer::Done,
             false => return Err(Refusal::NotADirectory),
@@ -65,6 +66,17 @@ pub(super) async fn ask(
 
 fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
     result.map(|()| Answer::Done)
+}
+
+/// The facts of a file, or of what is kept of a broken upload to it: a client resumes from that (RFC 3659 §4).
+pub(super) async fn size(storage: &dyn Storage, path: &VPath) -> Result<Facts, Refusal> {
+    match storage.facts(path).await {
+        Err(Refusal::NotFound) => {
+            let kept = storage.kept(path).await?;
+            kept.map(|octets| Facts::new(Kind::File, octets)).ok_or(Refusal::NotFound)
+        }
+        facts => facts,
+    }
 }
 
 async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(Answer, Ready), Refusal> {

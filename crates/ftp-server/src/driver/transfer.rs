@@ -23,7 +23,7 @@ use crate::data::handover::run;
 use crate::data::receive::Upload;
 use crate::data::send::Download;
 use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, stopped};
-use crate::driver::ask::Ready;
+use crate::driver::ask::{Ready, size};
 use crate::driver::job::{Bereft, Done, Job};
 use crate::driver::publish::{Behind, Looked, Whole};
 use crate::driver::record::{LetGo, Trace, note_end};
@@ -254,7 +254,7 @@ async fn room(storage: &dyn Storage, file_max: Option<u64>, plan: &Inbound) -> R
     let before = match plan.how {
         Create::Replace | Create::Unique => 0,
         Create::At(offset) => offset,
-        Create::Append => match storage.facts(&plan.path).await {
+        Create::Append => match size(storage, &plan.path).await {
             Ok(facts) => facts.size,
             Err(Refusal::NotFound) => 0,
             Err(refusal) => return Err(refusal),

@@ -185,7 +185,7 @@ async fn kept(storage: &dyn Storage) {
     assert_eq!(storage.facts(&at("/kept")).await.map(drop), Err(StorageError::NotFound));
     assert!(storage.rename(&at("/kept"), &at("/other")).await.is_err(), "there is nothing to rename");
     let beyond = storage.write(&at("/kept"), Create::At(15)).await.map(drop);
-    assert_eq!(beyond, Err(StorageError::BeyondEnd), "beyond what is kept");
+    assert_eq!(beyond, Err(StorageError::BeyondKept(14)), "beyond what is kept");
     let (_, sink) = begin(storage, "/kept", Create::Append, b" and").await;
     assert_eq!(sink.abandon().await, Left::Kept(18), "it breaks again, and more is kept");
     let stored = put(storage, "/kept", Create::Append, b" the second").await.expect("it goes on");
@@ -195,6 +195,7 @@ async fn kept(storage: &dyn Storage) {
     kept_beside_an_old_version(storage).await;
     storage.remove_file(&at("/kept")).await.unwrap();
     kept_in_a_directory(storage).await;
+    held(storage).await;
 }
 
 /// `/kept` is there, of 30 octets.
@@ -203,11 +204,15 @@ async fn kept_beside_an_old_version(storage: &dyn Storage) {
     assert_eq!(sink.abandon().await, Left::Kept(13));
     assert_eq!(storage.facts(&at("/kept")).await.unwrap().size, 30, "the old version is what is seen");
     let append = storage.write(&at("/kept"), Create::Append).await.map(drop);
-    assert_eq!(append, Err(StorageError::Exists), "the old version and the end of a new one are no file");
+    assert_eq!(
+        append,
+        Err(StorageError::KeptBeside(13)),
+        "the old version and the end of a new one are no file"
+    );
     let beyond = storage.write(&at("/kept"), Create::At(14)).await.map(drop);
     assert_eq!(
         beyond,
-        Err(StorageError::BeyondEnd),
+        Err(StorageError::BeyondKept(13)),
         "beyond what is kept, though not beyond the old version"
     );
     let stored = put(storage, "/kept", Create::At(5), b" one").await.expect("it goes on with the new one");
@@ -244,6 +249,34 @@ async fn kept_in_a_directory(storage: &dyn Storage) {
     storage.make_dir(&at("/moved")).await.unwrap();
     assert_eq!(storage.kept(&at("/moved/kept")).await, Ok(None), "another directory of that name");
     storage.remove_dir(&at("/moved")).await.unwrap();
+}
+
+/// One upload at a time goes on with what is kept, and nobody takes it away meanwhile.
+async fn held(storage: &dyn Storage) {
+    storage.make_dir(&at("/held")).await.unwrap();
+    begin(storage, "/held/kept", Create::Replace, b"half").await.1.abandon().await;
+    let (_, first) = begin(storage, "/held/kept", Create::Append, b"").await;
+    for how in [Create::Append, Create::At(2)] {
+        let second = storage.write(&at("/held/kept"), how).await.map(drop);
+        assert_eq!(second, Err(StorageError::Busy), "{how:?} while another goes on");
+    }
+    assert_eq!(storage.remove_file(&at("/held/kept")).await, Err(StorageError::Busy));
+    assert_eq!(storage.remove_dir(&at("/held")).await, Err(StorageError::Busy));
+    let (_, anew) = begin(storage, "/held/kept", Create::Replace, b"anew").await;
+    assert_eq!(anew.abandon().await, Left::Nothing, "it takes nothing from the one that goes on");
+    assert_eq!(first.commit(b"!".to_vec()).await.unwrap().size, 5);
+    assert_eq!(read(storage, "/held/kept", Span::default()).await.unwrap(), b"half!");
+    storage.remove_file(&at("/held/kept")).await.unwrap();
+    begin(storage, "/held/kept", Create::Replace, b"half").await.1.abandon().await;
+    let (_, dropped) = begin(storage, "/held/kept", Create::Append, b"").await;
+    drop(dropped);
+    storage.remove_file(&at("/held/kept")).await.expect("let go, it can be given up");
+    begin(storage, "/held/kept", Create::Replace, b"half").await.1.abandon().await;
+    put(storage, "/held/other", Create::Replace, b"whole").await.unwrap();
+    storage.rename(&at("/held/other"), &at("/held/kept")).await.expect("nothing is seen in the way");
+    assert_eq!(storage.kept(&at("/held/kept")).await, Ok(None), "a whole file has the name");
+    storage.remove_file(&at("/held/kept")).await.unwrap();
+    storage.remove_dir(&at("/held")).await.unwrap();
 }
 
 async fn changes_in_place(storage: &dyn Storage) {

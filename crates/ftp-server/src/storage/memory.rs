@@ -1,6 +1,6 @@
 //! Files in memory, for tests and embedding. It stages uploads as the others do: a file appears when it is whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,10 @@ use crate::storage::{
     Abilities, Create, Entries, Entry, FactChange, Facts, Kind, Left, NotStored, Perm, Sink, Source, Span,
     Storage, StorageError, Stored, TimeVal, VPath, Writing, content, listing, unique,
 };
+
+mod kept;
+
+use kept::{Held, Key, Shelf, beneath};
 
 /// A file or directory.
 #[derive(Debug, Clone)]
@@ -27,13 +31,10 @@ type Tree = BTreeMap<Vec<u8>, Node>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStorage {
     tree: Arc<Mutex<Tree>>,
-    /// What came of broken uploads, by owner and path.
-    partials: Arc<Mutex<Partials>>,
-    /// Whose partials this one keeps; none are kept for nobody.
+    shelf: Shelf,
+    /// For whom broken uploads are kept; none are kept for nobody.
     owner: Option<String>,
 }
-
-type Partials = HashMap<(String, Vec<u8>), Arc<Vec<u8>>>;
 
 fn now() -> TimeVal {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
@@ -90,48 +91,46 @@ impl MemoryStorage {
         Self { owner: Some(key.into()), ..self.clone() }
     }
 
-    fn partials(&self) -> MutexGuard<'_, Partials> {
-        self.partials.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn key(&self, path: &VPath) -> Option<(String, Vec<u8>)> {
+    fn key(&self, path: &VPath) -> Option<Key> {
         self.owner.clone().map(|owner| (owner, path.as_bytes().to_vec()))
     }
 
-    /// What is kept of a broken upload to `path`.
-    fn partial(&self, path: &VPath) -> Option<Arc<Vec<u8>>> {
-        self.partials().get(&self.key(path)?).cloned()
+    /// Holds what is kept of a broken upload to `path`, for one that may go on with it.
+    fn hold(&self, path: &VPath, how: Create) -> Result<Option<Held>, StorageError> {
+        match self.key(path) {
+            Some(key) if matches!(how, Create::Append | Create::At(_)) => self.shelf.take(&key),
+            _ => Ok(None),
+        }
     }
 
-    fn drop_partial(&self, path: &VPath) -> bool {
-        self.key(path).is_some_and(|key| self.partials().remove(&key).is_some())
+    /// Removes what is kept of a broken upload to `path`; whether there was anything.
+    fn drop_kept(&self, path: &VPath) -> Result<bool, StorageError> {
+        self.key(path).map_or(Ok(false), |key| self.shelf.remove(&key))
     }
 
     /// What a write begins with: what is there, and where in it the first octets go.
-    fn begin(&self, path: &VPath, how: Create) -> Result<(Vec<u8>, usize), StorageError> {
+    fn begin(
+        &self,
+        path: &VPath,
+        how: Create,
+        held: Option<&Held>,
+    ) -> Result<(Vec<u8>, usize), StorageError> {
         let old = self.writable(path)?;
-        let kept = self.partial(path).filter(|_| matches!(how, Create::Append | Create::At(_)));
-        if how == Create::Append && old.is_some() && kept.is_some() {
-            // The old version and the end of a new one are no file.
-            return Err(StorageError::Exists);
+        let Some(Held { data, .. }) = held else {
+            let mut data = old.map_or_else(Vec::new, |data| data.to_vec());
+            let at = start(how, data.len()).ok_or(StorageError::BeyondEnd)?;
+            if matches!(how, Create::Replace | Create::Unique) {
+                data.clear();
+            }
+            return Ok((data, at));
+        };
+        let octets = data.len() as u64;
+        if how == Create::Append && old.is_some() {
+            return Err(StorageError::KeptBeside(octets));
         }
-        let goes_on = kept.is_some();
-        let mut data = kept.or(old).map_or_else(Vec::new, |data| data.to_vec());
-        let at = start(how, data.len())?;
-        if goes_on || matches!(how, Create::Replace | Create::Unique) {
-            // What stands behind is sent again.
-            data.truncate(at);
-        }
-        Ok((data, at))
-    }
-
-    /// Whether an upload to `path` is one of a new version, in place of which there may be an old one.
-    fn is_new(&self, path: &VPath, how: Create) -> bool {
-        match how {
-            Create::Replace => true,
-            Create::Append | Create::At(_) => self.partial(path).is_some() || self.file(path).is_none(),
-            _ => false,
-        }
+        let at = start(how, data.len()).ok_or(StorageError::BeyondKept(octets))?;
+        // What stands behind is sent again.
+        Ok((data.get(..at).unwrap_or_default().to_vec(), at))
     }
 
     /// The octets of a file.
@@ -172,22 +171,13 @@ impl MemoryStorage {
     }
 }
 
-/// Where the octets of a write go in a file of `size` octets.
-fn start(how: Create, size: usize) -> Result<usize, StorageError> {
+/// Where the octets of a write go in a file of `size` octets; `None` if that is beyond its end.
+fn start(how: Create, size: usize) -> Option<usize> {
     match how {
-        Create::Replace | Create::Unique => Ok(0),
-        Create::Append => Ok(size),
-        Create::At(offset) => {
-            let at = usize::try_from(offset).ok().filter(|at| *at <= size);
-            at.ok_or(StorageError::BeyondEnd)
-        }
-        _ => Err(StorageError::Unsupported),
+        Create::Append => Some(size),
+        Create::At(offset) => usize::try_from(offset).ok().filter(|at| *at <= size),
+        _ => Some(0),
     }
-}
-
-/// Whether `path` lies beneath the directory `dir`.
-fn beneath(path: &[u8], dir: &VPath) -> bool {
-    dir.is_root() || path.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// Paths begin with a slash; the entries of a directory have one name more than it.
@@ -217,14 +207,17 @@ impl Storage for MemoryStorage {
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         let path = if how == Create::Unique { unique(file)? } else { file.clone() };
-        self.begin(&path, how)?;
-        let is_new = self.is_new(&path, how);
-        let sink = MemorySink { storage: self.clone(), path: path.clone(), how, begun: None, is_new };
+        let held = self.hold(&path, how)?;
+        self.begin(&path, how, held.as_ref())?;
+        // A broken change of a whole file leaves nothing, and nobody knows the name of STOU before its end.
+        let is_new = held.is_some() || self.file(&path).is_none();
+        let is_kept = how == Create::Replace || how != Create::Unique && is_new;
+        let sink = MemorySink { storage: self.clone(), path: path.clone(), how, held, begun: None, is_kept };
         Ok(Writing::new(path, Box::new(sink)))
     }
 
     async fn kept(&self, file: &VPath) -> Result<Option<u64>, StorageError> {
-        Ok(self.partial(file).map(|data| data.len() as u64))
+        Ok(self.key(file).and_then(|key| self.shelf.octets(&key)))
     }
 
     async fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
@@ -253,18 +246,20 @@ impl Storage for MemoryStorage {
         if tree.keys().any(|path| beneath(path, dir)) {
             return Err(StorageError::NotEmpty);
         }
-        tree.remove(dir.as_bytes());
         // What is kept in it is seen by nobody.
-        self.partials().retain(|(_, path), _| !beneath(path, dir));
+        self.shelf.clear(dir)?;
+        tree.remove(dir.as_bytes());
         Ok(())
     }
 
     async fn remove_file(&self, file: &VPath) -> Result<(), StorageError> {
-        if self.drop_partial(file) && self.node(file).is_err() {
-            return Ok(());
+        if self.node(file).is_ok_and(|node| node.data.is_none()) {
+            return Err(StorageError::IsADirectory);
         }
-        self.node(file)?.data.ok_or(StorageError::IsADirectory)?;
-        self.lock().remove(file.as_bytes());
+        let was_kept = self.drop_kept(file)?;
+        if self.lock().remove(file.as_bytes()).is_none() && !was_kept {
+            return Err(StorageError::NotFound);
+        }
         Ok(())
     }
 
@@ -289,12 +284,9 @@ impl Storage for MemoryStorage {
                 tree.insert([to.as_bytes(), rest].concat(), node);
             }
         }
-        let mut partials = self.partials();
-        let moved: Vec<_> = partials.extract_if(|(_, path), _| beneath(path, from)).collect();
-        partials.extend(moved.into_iter().map(|((owner, path), data)| {
-            let rest = path.get(from.as_bytes().len()..).unwrap_or_default();
-            ((owner, [to.as_bytes(), rest].concat()), data)
-        }));
+        self.shelf.rename(from, to);
+        // What was kept of an upload to a name is of no use behind a whole file; what is held stays.
+        let _held = self.drop_kept(to);
         Ok(())
     }
 
@@ -323,10 +315,12 @@ struct MemorySink {
     storage: MemoryStorage,
     path: VPath,
     how: Create,
+    /// What it goes on with.
+    held: Option<Held>,
     /// From the first octets on.
     begun: Option<(Vec<u8>, usize)>,
     /// Whether what comes is kept for its owner if it breaks.
-    is_new: bool,
+    is_kept: bool,
 }
 
 impl MemorySink {
@@ -334,7 +328,7 @@ impl MemorySink {
     fn take(&mut self, data: &[u8]) -> Result<&mut Vec<u8>, StorageError> {
         let begun = match self.begun.take() {
             Some(begun) => begun,
-            None => self.storage.begin(&self.path, self.how)?,
+            None => self.storage.begin(&self.path, self.how, self.held.as_ref())?,
         };
         let (all, at) = self.begun.insert(begun);
         let end = *at + data.len();
@@ -367,26 +361,28 @@ impl Sink for MemorySink {
         let old = self.storage.writable(&self.path)?.map(|old| old.len() as u64);
         let size = data.len() as u64;
         self.storage.lock().insert(self.path.as_bytes().to_vec(), Node::new(Some(data)));
-        self.storage.drop_partial(&self.path);
+        self.held = None;
+        // What another session goes on with stays its own.
+        let _held = self.storage.drop_kept(&self.path);
         Ok(Stored::new(size).in_place_of(old))
     }
 
-    async fn abandon(self: Box<Self>) -> Left {
-        let (Some(key), Some((data, _)), true) = (self.storage.key(&self.path), self.begun, self.is_new)
+    async fn abandon(mut self: Box<Self>) -> Left {
+        let (Some(key), Some((data, _)), true) = (self.storage.key(&self.path), self.begun, self.is_kept)
         else {
             return Left::Nothing;
         };
-        if data.is_empty() {
+        self.held = None;
+        let octets = data.len() as u64;
+        if octets == 0 || self.storage.shelf.keep(key, data).is_err() {
             return Left::Nothing;
         }
-        let octets = data.len() as u64;
-        self.storage.partials().insert(key, Arc::new(data));
         Left::Kept(octets)
     }
 
-    async fn discard(self: Box<Self>) -> Left {
-        if self.is_new && self.how != Create::Replace {
-            self.storage.drop_partial(&self.path);
+    async fn discard(mut self: Box<Self>) -> Left {
+        if self.held.take().is_some() {
+            let _held = self.storage.drop_kept(&self.path);
         }
         Left::Nothing
     }

@@ -115,7 +115,9 @@ impl Folder {
             // A directory into itself.
             Errno::INVAL => StorageError::Denied,
             errno => refusal(errno),
-        })
+        })?;
+        self.drop_kept(&to);
+        Ok(())
     }
 
     pub(super) fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
@@ -183,6 +185,14 @@ impl Folder {
     pub(super) fn kept_name(&self, name: &[u8]) -> Option<Vec<u8>> {
         let owner = self.options.owner.as_ref().filter(|_| self.options.partial == Partial::Hidden)?;
         Some(kept_name(owner, name))
+    }
+
+    /// Removes what was kept of an upload to a place that has its file now. What another session goes on with stays its own,
+    /// and what cannot be removed is too old one day.
+    fn drop_kept(&self, place: &Place) {
+        if let Ok(Some(kept)) = self.take_kept(place) {
+            let _refused = kept.remove(&place.dir);
+        }
     }
 
     /// What is kept of a broken upload to a place, held.

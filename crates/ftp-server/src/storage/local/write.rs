@@ -87,7 +87,7 @@ impl Folder {
             (Create::Append, old) => match (self.take_kept(&place)?, old) {
                 (Some(kept), None) => go_on(kept, how)?,
                 // The old version and the end of a new one are no file.
-                (Some(_), Some(_)) => return Err(StorageError::Exists),
+                (Some(kept), Some(_)) => return Err(StorageError::KeptBeside(kept.size)),
                 (None, None) => Start::Anew,
                 (None, Some(size)) => return Ok(self.in_place(place, size, Opening::Append)),
             },
@@ -171,5 +171,5 @@ fn go_on(kept: Kept, how: Create) -> Result<Start, StorageError> {
         Create::At(from) => from,
         _ => kept.size,
     };
-    if from > kept.size { Err(StorageError::BeyondEnd) } else { Ok(Start::GoOn(kept, from)) }
+    if from > kept.size { Err(StorageError::BeyondKept(kept.size)) } else { Ok(Start::GoOn(kept, from)) }
 }
