@@ -423,3 +423,34 @@ async fn a_target_that_changes_after_the_command_is_not_damaged() {
     let mode = std::fs::metadata(at("closed")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the mode of the target at the end");
 }
+
+/// Programs that watch a folder wait until a file was open for writing and is closed, or comes by a rename.
+#[tokio::test]
+async fn watchers_of_the_folder_hear_of_each_upload() {
+    use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init};
+    let (folder, server) = scene().await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    let mut data = Data::begin(&mut client, "STOR resumed").await;
+    data.write(b"half").await;
+    client.send("ABOR").await;
+    assert_eq!((client.reply().await.0, client.reply().await.0), (426, 226));
+    let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
+    add_watch(&watch, folder.path(), WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO).unwrap();
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut events = Reader::new(&watch, &mut buffer);
+    let heard = [ReadFlags::CLOSE_WRITE, ReadFlags::MOVED_TO];
+    for command in ["STOR new", "STOR old", "APPE appended", "APPE old", "STOU", "APPE resumed", "STOR large"]
+    {
+        let data = vec![b'x'; if command == "STOR large" { 3_000_000 } else { 10 }];
+        let (code, text) = client.upload(command, &data).await;
+        assert_eq!(code, 226, "{command}: {text}");
+        let mut names = Vec::new();
+        while let Ok(event) = events.next() {
+            if heard.iter().any(|kind| event.events().contains(*kind)) {
+                names.extend(event.file_name().map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+        let name = command.split(' ').nth(1).unwrap_or("upload-");
+        assert!(names.iter().any(|heard| heard.starts_with(name)), "{command}: {names:?}");
+    }
+}

@@ -9,7 +9,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use ftp_proto::command::extension::FactChange;
@@ -22,6 +21,7 @@ use crate::storage::{
 };
 
 mod confine;
+mod draft;
 mod durable;
 mod folder;
 mod host;
@@ -68,15 +68,19 @@ impl LocalStorage {
         Self { folder: Arc::new(folder) }
     }
 
-    /// Removes what uploads of a killed process have left, and what was kept of broken ones for a day. Of the former nothing
-    /// is left where the file system has `O_TMPFILE`.
+    /// Where it is on the host.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.root.path()
+    }
+
+    /// Removes what uploads of a killed process have left, and what was kept of broken ones for a day. What an upload of this
+    /// process or another has is left alone.
     ///
     /// Returns how many files were removed. Folders that cannot be read are passed over.
     pub async fn sweep(&self) -> usize {
-        let path = self.folder.root.path().to_owned();
-        let begun = self.folder.begun;
-        let expired = SystemTime::now().checked_sub(LIFETIME).unwrap_or(SystemTime::UNIX_EPOCH);
-        blocking(move || Ok(sweep(&path, begun, expired))).await.unwrap_or(0)
+        let path = self.path().to_owned();
+        blocking(move || Ok(sweep(&path, LIFETIME))).await.unwrap_or(0)
     }
 
     async fn run<T: Send + 'static>(

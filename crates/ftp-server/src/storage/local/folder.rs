@@ -9,7 +9,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
@@ -20,6 +19,7 @@ use rustix::io::Errno;
 
 use crate::storage::StorageError;
 use crate::storage::local::confine::{Last, Place, Root};
+use crate::storage::local::draft::Unlinkable;
 use crate::storage::local::host::refusal;
 use crate::storage::local::kept::{Kept, clear};
 use crate::storage::local::options::{LocalOptions, Partial};
@@ -31,8 +31,8 @@ use crate::storage::local::staging::{is_staging, kept_name};
 pub(super) struct Folder {
     pub(super) root: Arc<Root>,
     pub(super) options: LocalOptions,
-    /// When this process began to use it.
-    pub(super) begun: SystemTime,
+    /// Whether nameless files get no names here.
+    pub(super) unlinkable: Arc<Unlinkable>,
     /// Makes the unique fact say nothing about the host.
     key: RandomState,
 }
@@ -41,7 +41,7 @@ impl Folder {
     /// The folder at `path`.
     pub(super) fn open(path: &Path, options: LocalOptions) -> std::io::Result<Self> {
         let root = Arc::new(Root::open_root(path)?);
-        Ok(Self { root, options, begun: SystemTime::now(), key: RandomState::new() })
+        Ok(Self { root, options, unlinkable: Arc::default(), key: RandomState::new() })
     }
 
     /// The facts of an open entry.

@@ -15,12 +15,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
 use crate::storage::local::host::refusal;
-use crate::storage::local::staging::is_kept;
+use crate::storage::local::staging::{hold, is_kept};
 
 /// How long octets are kept.
 pub(super) const LIFETIME: Duration = Duration::from_hours(24);
@@ -68,7 +68,7 @@ impl Kept {
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(refusal(errno)),
         };
-        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).map_err(refusal)?;
+        hold(&fd).map_err(refusal)?;
         // Whoever had the lock before may have removed it, or given it its name.
         let (held, there) = (rustix::fs::fstat(&fd).map_err(refusal)?, stat_of(dir, name)?);
         if there.is_none_or(|there| (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino)) {

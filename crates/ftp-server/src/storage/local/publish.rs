@@ -5,42 +5,30 @@
 //!                                     └── breaks ──> nothing, or kept for its owner, or a partial under a name that was free
 //! ```
 //!
-//! Staging uses a file without a name (`O_TMPFILE`): whatever kills the process, nothing is left. Where the file
-//! system cannot do that, a hidden name is used, which a sweep at the next start removes. An upload that goes on with what was
-//! kept of a broken one writes to that. The old version of a file is never opened for writing and never deleted before the new
-//! one takes its name. Not here: whether it may be written (`write.rs`), and on which thread that is done (`upload.rs`).
+//! Staging uses a file without a name: whatever kills the process, nothing is left. An upload that goes on with what was kept of a
+//! broken one writes to that. The old version of a file is never opened for writing and never deleted before the new
+//! one takes its name. Not here: whether it may be written (`write.rs`), on which thread that is done (`upload.rs`), and how a file
+//! gets its name (`draft.rs`).
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{PipeReader, Read};
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 
 use crate::storage::local::confine::Place;
+use crate::storage::local::draft::{Draft, Wanted};
 use crate::storage::local::durable::{make_durable, syncable};
 use crate::storage::local::host::{io_refusal, refusal};
 use crate::storage::local::kept::Kept;
 use crate::storage::local::options::Partial;
 use crate::storage::local::plan::{Naming, Plan, Start, Terms};
 use crate::storage::local::read::LocalSource;
-use crate::storage::local::staging::staging_name;
 use crate::storage::{Left, NotStored, StorageError, Stored};
-
-/// The name that a file has until it is published.
-#[derive(Debug)]
-enum Interim {
-    /// None (`O_TMPFILE`).
-    Nameless,
-    /// A hidden one, which goes with the upload.
-    Hidden(Vec<u8>),
-    /// The one under which it is kept for its owner, which stays.
-    Kept(Vec<u8>),
-}
 
 /// Whether there is room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +43,7 @@ enum Room {
 #[derive(Debug)]
 pub(super) struct Staged {
     pub(super) place: Place,
-    file: File,
-    interim: Interim,
+    draft: Draft,
     /// What has the name now.
     old: Option<Stat>,
     naming: Naming,
@@ -71,45 +58,21 @@ pub(super) struct Staged {
 impl Staged {
     /// Opens a staging file beside its place.
     pub(super) fn open(Plan { place, old, naming, start, terms }: Plan) -> Result<Self, StorageError> {
-        let (file, interim, at) = match start {
+        let (draft, at) = match start {
             Start::GoOn(Kept { file, name, .. }, at) => {
                 // What stands behind is sent again.
                 file.set_len(at).map_err(|error| io_refusal(&error))?;
-                (file, Interim::Kept(name), at)
+                (Draft::kept(file, name), at)
             }
-            Start::Anew => {
-                let (file, interim) = Self::nameless(&place)?;
-                (file, interim, 0)
-            }
-            Start::Change(at) => {
-                let (file, interim) = Self::nameless(&place)?;
-                (file, interim, at)
-            }
+            Start::Anew => (Draft::new(&place.dir, &terms.unlinkable)?, 0),
+            Start::Change(at) => (Draft::new(&place.dir, &terms.unlinkable)?, at),
         };
         let is_change = naming == Naming::Change;
-        let mut staged = Self { place, file, interim, old, naming, terms, at, base: None, room: Room::Some };
+        let mut staged = Self { place, draft, old, naming, terms, at, base: None, room: Room::Some };
         if is_change {
             staged.copy_old()?;
         }
         Ok(staged)
-    }
-
-    /// A new file in the directory of `place`, without a name if that is possible.
-    fn nameless(place: &Place) -> Result<(File, Interim), StorageError> {
-        // Also for reading: what is staged may be looked at before it has its name.
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o666);
-        match rustix::fs::openat(&place.dir, c".", flags, mode) {
-            Ok(fd) => Ok((File::from(fd), Interim::Nameless)),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
-                let name = staging_name();
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd =
-                    rustix::fs::openat(&place.dir, OsStr::from_bytes(&name), flags, mode).map_err(refusal)?;
-                Ok((File::from(fd), Interim::Hidden(name)))
-            }
-            Err(errno) => Err(refusal(errno)),
-        }
     }
 
     /// Begins with all of the old version.
@@ -123,7 +86,7 @@ impl Staged {
         if base.len() < self.at {
             return Err(StorageError::BeyondEnd);
         }
-        std::io::copy(&mut old, &mut self.file).map_err(|error| io_refusal(&error))?;
+        std::io::copy(&mut old, &mut self.draft.file).map_err(|error| io_refusal(&error))?;
         self.base = Some(base);
         Ok(())
     }
@@ -133,7 +96,7 @@ impl Staged {
         &mut self,
         work: impl FnOnce(&File, &mut u64) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
-        let done = work(&self.file, &mut self.at);
+        let done = work(&self.draft.file, &mut self.at);
         if let Err(StorageError::NoSpace | StorageError::OverQuota) = done {
             self.room = Room::None;
         }
@@ -164,83 +127,46 @@ impl Staged {
 
     /// Brings what was written so far to the disk.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
-        make_durable(&self.file, self.terms.durability)
+        make_durable(&self.draft.file, self.terms.durability)
     }
 
     /// What was written so far.
     pub(super) fn source(&self) -> Result<LocalSource, StorageError> {
-        let file = self.file.try_clone().map_err(|error| io_refusal(&error))?;
+        let file = self.draft.file.try_clone().map_err(|error| io_refusal(&error))?;
         Ok(LocalSource::new(file, 0, self.size()))
     }
 
     /// Writes all of an open file.
     pub(super) fn copy(&mut self, from: &mut File) -> Result<(), StorageError> {
-        self.at += std::io::copy(from, &mut self.file).map_err(|error| io_refusal(&error))?;
+        self.at += std::io::copy(from, &mut self.draft.file).map_err(|error| io_refusal(&error))?;
         Ok(())
     }
 
     /// Mode and owner of the old file, as far as this process may set them.
     fn inherit(&self) -> Result<(), StorageError> {
         let Some(old) = &self.old else { return Ok(()) };
-        let now = rustix::fs::fstat(&self.file).map_err(refusal)?;
+        let now = rustix::fs::fstat(&self.draft.file).map_err(refusal)?;
         if (now.st_uid, now.st_gid) != (old.st_uid, old.st_gid) {
             let owner = Some(rustix::fs::Uid::from_raw(old.st_uid));
             let group = Some(rustix::fs::Gid::from_raw(old.st_gid));
             // Only root may give files away; without the right the file stays with this process.
-            let _refused = rustix::fs::fchown(&self.file, owner, group);
+            let _refused = rustix::fs::fchown(&self.draft.file, owner, group);
         }
         if now.st_mode & 0o7777 == old.st_mode & 0o7777 {
             return Ok(());
         }
-        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(old.st_mode & 0o7777)).map_err(refusal)
-    }
-
-    /// Gives the nameless file a name that must be free.
-    fn link(&self, name: &[u8]) -> Result<(), Errno> {
-        let name = OsStr::from_bytes(name);
-        match rustix::fs::linkat(&self.file, c"", &self.place.dir, name, AtFlags::EMPTY_PATH) {
-            // Before Linux 6.10 only the privileged may.
-            Err(Errno::NOENT) => {
-                let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                rustix::fs::linkat(rustix::fs::CWD, own, &self.place.dir, name, AtFlags::SYMLINK_FOLLOW)
-            }
-            done => done,
-        }
+        rustix::fs::fchmod(&self.draft.file, Mode::from_raw_mode(old.st_mode & 0o7777)).map_err(refusal)
     }
 
     /// Makes the file visible under its name in one step.
     fn publish(&mut self) -> Result<(), StorageError> {
-        let fresh = matches!(self.naming, Naming::Fresh | Naming::Unique);
-        if let Interim::Nameless = self.interim {
-            if self.old.is_none() || fresh {
-                match self.link(&self.place.name) {
-                    Err(Errno::EXIST) if !fresh => {}
-                    done => return done.map_err(refusal),
-                }
-            }
-            self.hide()?;
-        }
-        let (Interim::Hidden(hidden) | Interim::Kept(hidden)) = &self.interim else { return Ok(()) };
-        let flags = if fresh { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-        self.rename(hidden, &self.place.name, flags).map_err(refusal)?;
-        self.interim = Interim::Nameless;
-        Ok(())
-    }
-
-    /// Gives the nameless file a hidden name.
-    fn hide(&mut self) -> Result<(), StorageError> {
-        let name = staging_name();
-        self.link(&name).map_err(refusal)?;
-        self.interim = Interim::Hidden(name);
-        Ok(())
-    }
-
-    fn rename(&self, from: &[u8], to: &[u8], flags: RenameFlags) -> Result<(), Errno> {
-        let (dir, from, to) = (&self.place.dir, OsStr::from_bytes(from), OsStr::from_bytes(to));
-        match rustix::fs::renameat_with(dir, from, dir, to, flags) {
-            Err(Errno::INVAL | Errno::NOSYS) if flags.is_empty() => rustix::fs::renameat(dir, from, dir, to),
-            done => done,
-        }
+        let wanted = match self.naming {
+            Naming::Fresh | Naming::Unique => Wanted::Free,
+            Naming::Replace | Naming::Change if self.old.is_some() => Wanted::Taken,
+            Naming::Replace | Naming::Change => Wanted::Any,
+        };
+        let (dir, name) = (&self.place.dir, &self.place.name);
+        self.draft.publish(dir, name, wanted, &self.terms.unlinkable).map_err(refusal)
     }
 
     /// Makes it durable and gives it its name.
@@ -248,7 +174,7 @@ impl Staged {
         if let Err(why) = self.make_ready() {
             return Err(self.not_stored(why));
         }
-        if let Err(why) = make_durable(&self.file, self.terms.durability) {
+        if let Err(why) = make_durable(&self.draft.file, self.terms.durability) {
             // What the disk has of it is not known.
             return Err(NotStored { why, left: self.discard() });
         }
@@ -285,10 +211,7 @@ impl Staged {
 
     /// What is left where it gets no name: an upload that went on with what was kept is kept further.
     fn not_stored(self, why: StorageError) -> NotStored {
-        let left = match self.interim {
-            Interim::Kept(_) => Left::Kept(self.size()),
-            Interim::Nameless | Interim::Hidden(_) => Left::Nothing,
-        };
+        let left = if self.draft.is_kept() { Left::Kept(self.size()) } else { Left::Nothing };
         NotStored { why, left }
     }
 
@@ -305,7 +228,7 @@ impl Staged {
     /// Ends a broken upload: keeps what came, if that is wanted; never over an old version.
     pub(super) fn give_up(mut self) -> Left {
         // What is on the disk counts, not what was asked to be written.
-        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let size = self.draft.file.metadata().map_or(0, |metadata| metadata.len());
         if self.room == Room::None {
             return self.discard();
         }
@@ -316,42 +239,32 @@ impl Staged {
             Partial::Never => Left::Nothing,
             Partial::Hidden if self.terms.keep.is_none() => Left::Nothing,
             // What the disk has of it is not known.
-            Partial::Hidden if make_durable(&self.file, self.terms.durability).is_err() => self.discard(),
+            Partial::Hidden if make_durable(&self.draft.file, self.terms.durability).is_err() => {
+                self.discard()
+            }
             Partial::Hidden => self.keep().map_or(Left::Nothing, |()| Left::Kept(size)),
             Partial::Visible if self.old.is_some() => Left::Nothing,
             Partial::Visible => {
                 self.naming = Naming::Fresh;
-                let kept = make_durable(&self.file, self.terms.durability).and_then(|()| self.publish());
+                let kept =
+                    make_durable(&self.draft.file, self.terms.durability).and_then(|()| self.publish());
                 kept.map_or(Left::Nothing, |()| Left::Partial(size))
             }
         }
     }
 
     /// Ends an upload of which nothing is to be kept, nor of the one that it went on with.
-    pub(super) fn discard(self) -> Left {
-        if let Interim::Kept(name) = &self.interim {
-            // What cannot be removed now is too old one day.
-            let _refused = rustix::fs::unlinkat(&self.place.dir, OsStr::from_bytes(name), AtFlags::empty());
-        }
+    pub(super) fn discard(mut self) -> Left {
+        self.draft.forget(&self.place.dir);
         Left::Nothing
     }
 
     /// Keeps what came for its owner, in place of what was kept before.
     fn keep(&mut self) -> Result<(), StorageError> {
-        let Some(name) = self.terms.keep.take() else { return Ok(()) };
-        if let Interim::Kept(_) = self.interim {
-            return Ok(());
-        }
+        let Some(name) = self.terms.keep.take().filter(|_| !self.draft.is_kept()) else { return Ok(()) };
         // It is held while it is replaced: nobody goes on with it meanwhile.
         let _earlier = Kept::take(&self.place.dir, &name)?;
-        if let Interim::Nameless = self.interim {
-            self.hide()?;
-        }
-        if let Interim::Hidden(hidden) = &self.interim {
-            self.rename(hidden, &name, RenameFlags::empty()).map_err(refusal)?;
-            self.interim = Interim::Kept(name);
-        }
-        Ok(())
+        self.draft.keep(&self.place.dir, name, &self.terms.unlinkable)
     }
 }
 
@@ -363,9 +276,8 @@ fn is_same(base: &std::fs::Metadata, now: &Stat) -> bool {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Interim::Hidden(hidden) = &self.interim {
-            // What cannot be removed now is removed by the sweep at the next start.
-            let _refused = rustix::fs::unlinkat(&self.place.dir, OsStr::from_bytes(hidden), AtFlags::empty());
+        if !self.draft.is_kept() {
+            self.draft.forget(&self.place.dir);
         }
     }
 }

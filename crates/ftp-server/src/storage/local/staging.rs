@@ -3,10 +3,14 @@
 //!
 //! Not here: how an upload is staged and published (`publish.rs`), and how one goes on (`kept.rs`).
 
+use std::fs::{DirEntry, File};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 /// How names of uploads under way begin. No command sees them and no listing shows them.
@@ -26,27 +30,51 @@ pub(super) fn is_kept(name: &[u8]) -> bool {
     name.starts_with(KEPT)
 }
 
-/// Removes what was left of uploads that were last written to before `begun`, and what was kept of broken ones before
-/// `expired`; returns how many.
-pub(super) fn sweep(dir: &Path, begun: SystemTime, expired: SystemTime) -> usize {
+/// Holds a file, until it is closed: nobody else, in this process or another, does at the same time (flock(2)).
+pub(super) fn hold(file: impl AsFd) -> Result<(), Errno> {
+    rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Removes what was left of uploads, and what was kept of broken ones for so long, unless somebody holds it; returns how many
+/// files.
+pub(super) fn sweep(dir: &Path, lifetime: Duration) -> usize {
     let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
     let mut removed = 0;
     for entry in entries.flatten() {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path(), begun, expired),
+            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path(), lifetime),
             Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => {
-                // An upload that is under way was written to since this process began.
-                let before = if is_kept(entry.file_name().as_bytes()) { expired } else { begun };
-                let old = entry
-                    .metadata()
-                    .and_then(|metadata| metadata.modified())
-                    .is_ok_and(|modified| modified < before);
-                removed += usize::from(old && std::fs::remove_file(entry.path()).is_ok());
+                removed += usize::from(sweep_file(&entry, lifetime).is_ok_and(|fate| fate == Fate::Removed));
             }
             _ => {}
         }
     }
     removed
+}
+
+/// What a sweep does with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Removed,
+    Stays,
+}
+
+fn sweep_file(entry: &DirEntry, lifetime: Duration) -> std::io::Result<Fate> {
+    let now = SystemTime::now();
+    let age = now.duration_since(entry.metadata()?.modified()?);
+    let is_kept = is_kept(entry.file_name().as_bytes());
+    // Not to be in the way of a client that goes on with it just now.
+    if is_kept && age.as_ref().is_ok_and(|age| *age < lifetime) {
+        return Ok(Fate::Stays);
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(entry.path(), flags, Mode::empty())?);
+    hold(&file)?;
+    // The clock was set back: it would be kept for longer than it should.
+    if is_kept && age.is_err() {
+        return file.set_modified(now).map(|()| Fate::Stays);
+    }
+    std::fs::remove_file(entry.path()).map(|()| Fate::Removed)
 }
 
 /// A name for an upload under way.

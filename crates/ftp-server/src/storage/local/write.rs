@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use ftp_proto::value::path::VPath;
 use rustix::fs::{Access, AtFlags, FileType, OFlags, Stat};
@@ -147,7 +148,8 @@ impl Folder {
 
     fn terms(&self, place: &Place) -> Terms {
         let keep = self.kept_name(&place.name);
-        Terms { durability: self.options.durability, partial: self.options.partial, keep }
+        let unlinkable = Arc::clone(&self.unlinkable);
+        Terms { durability: self.options.durability, partial: self.options.partial, keep, unlinkable }
     }
 
     /// Copies a file beside its target and publishes it in one step.
@@ -157,7 +159,7 @@ impl Folder {
         let target = self.target(to)?;
         self.writable(to, Create::Replace, &target)?;
         let (place, old) = target;
-        let terms = Terms { durability: self.options.durability, partial: Partial::Never, keep: None };
+        let terms = Terms { partial: Partial::Never, keep: None, ..self.terms(&place) };
         let (naming, start) = (Naming::Replace, Start::Anew);
         let mut staged = Staged::open(Plan { place, old, naming, start, terms })?;
         staged.copy(&mut file)?;
