@@ -79,6 +79,8 @@
 //! is right and slower. A broken change of a whole file (APPE, or REST and STOR) is taken back; REST and STOR before the end of
 //! a file work on a copy, which needs room for it.
 //!
+//! What is older goes at the start of the server, at SIGHUP and every six hours, as does what a killed server has left.
+//!
 //! `visible` keeps what came of a new file under its name, as most servers do, and changes whole files where they are; `never`
 //! keeps nothing.
 //!

@@ -12,6 +12,7 @@
 mod client;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -266,11 +267,7 @@ impl Drop for Daemon {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-async fn daemon(root: &Path, state: &Path) -> Daemon {
+fn daemon(root: &Path, state: &Path) -> Daemon {
     let (cert, key) = client::certificate();
     std::fs::create_dir_all(state).unwrap();
     let pem = |label: &str, der: &[u8]| {
@@ -279,28 +276,40 @@ async fn daemon(root: &Path, state: &Path) -> Daemon {
     };
     std::fs::write(state.join("cert.pem"), pem("CERTIFICATE", &cert[0])).unwrap();
     std::fs::write(state.join("key.pem"), pem("PRIVATE KEY", key.secret_der())).unwrap();
-    let explicit = format!("127.0.0.1:{}", free_port());
-    let implicit = format!("127.0.0.1:{}", free_port());
-    let child = Command::new(env!("CARGO_BIN_EXE_ftp-server"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ftp-server"))
         .arg("serve")
         .arg(root)
-        .args(["--user", "me:secret", "--plain", "allow", "--explicit", &explicit, "--implicit", &implicit])
+        .args([
+            "--user",
+            "me:secret",
+            "--plain",
+            "allow",
+            "--explicit",
+            "127.0.0.1:0",
+            "--implicit",
+            "127.0.0.1:0",
+        ])
         .arg("--cert")
         .arg(state.join("cert.pem"))
         .arg("--key")
         .arg(state.join("key.pem"))
-        .stdout(Stdio::null())
+        .env("HOME", state)
+        .env("XDG_STATE_HOME", state)
+        .env("XDG_RUNTIME_DIR", state)
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let daemon = Daemon { child, explicit: explicit.parse().unwrap(), implicit: implicit.parse().unwrap() };
-    for _ in 0..100 {
-        if TcpStream::connect(daemon.implicit).await.is_ok() {
-            return daemon;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the daemon does not come up");
+    // It says where it listens: a port that was free a moment ago may be somebody else's by now.
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut address = |what: &str| {
+        let line = said.find(|line| line.contains(what)).expect("the daemon comes up");
+        line.split_whitespace().last().unwrap().parse().unwrap()
+    };
+    let (explicit, implicit) = (address("explicit FTPS"), address("implicit FTPS"));
+    // What it says further may be read by nobody.
+    std::thread::spawn(move || said.for_each(drop));
+    Daemon { child, explicit, implicit }
 }
 
 /// PEM wants base 64; this is the alphabet of RFC 4648 §4, without line breaks.
@@ -326,7 +335,7 @@ async fn kill_nine_leaves_the_folder_as_it_was() {
         std::fs::write(root.join("old"), OLD).unwrap();
         for name in ["old", "new"] {
             let before = look(&root);
-            let mut daemon = daemon(&root, &folder.path().join("state")).await;
+            let mut daemon = daemon(&root, &folder.path().join("state"));
             let address = if profile == Profile::Implicit { daemon.implicit } else { daemon.explicit };
             let mut client = Client::connect_to(address, profile).await.log_in().await;
             let mut data = Data::begin(&mut client, &format!("STOR {name}")).await;
@@ -453,4 +462,34 @@ async fn watchers_of_the_folder_hear_of_each_upload() {
         let name = command.split(' ').nth(1).unwrap_or("upload-");
         assert!(names.iter().any(|heard| heard.starts_with(name)), "{command}: {names:?}");
     }
+}
+
+/// What a killed process has left goes, at the start and when the users are read anew, whatever its time says.
+#[tokio::test]
+async fn remains_are_swept_at_the_start_and_at_a_hangup() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    std::fs::create_dir_all(root.join("deep")).unwrap();
+    let remains = root.join("deep/.ftp-upload-0123456789abcdef");
+    let day = Duration::from_secs(86_400);
+    let leave = |time| {
+        std::fs::write(&remains, "half").unwrap();
+        std::fs::File::options().write(true).open(&remains).unwrap().set_modified(time).unwrap();
+    };
+    let gone = async || {
+        for _ in 0..500 {
+            if !remains.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it is still there");
+    };
+    leave(SystemTime::now() + day);
+    let daemon = daemon(&root, &folder.path().join("state"));
+    gone().await;
+    leave(SystemTime::now());
+    let pid = rustix::process::Pid::from_child(&daemon.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    gone().await;
 }

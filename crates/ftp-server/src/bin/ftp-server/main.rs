@@ -11,6 +11,7 @@ mod hash;
 mod identity;
 mod serve;
 mod settings;
+mod sweep;
 
 use cli::{Cli, Command};
 

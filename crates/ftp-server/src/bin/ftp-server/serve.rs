@@ -11,13 +11,16 @@ use ftp_server::auth::{Account, Attempt, Authenticator, Denied, Users};
 use ftp_server::config::read_certificate;
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
+use ftp_server::storage::LocalStorage;
 use ftp_server::tls::Tls;
 use ftp_server::{Builder, Server};
 use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::cli::{LogFormat, NamedPassword, ServeArgs};
 use crate::settings::{Settings, read_settings};
+use crate::sweep::keep_sweeping;
 use crate::{doctor, identity};
 
 /// The ports of the four profiles: the standard ones need privilege, the others do not.
@@ -148,15 +151,9 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
         // A server that keeps no state serves all the same.
         Err(error) => tracing::warn!("`ftp-server doctor` will not find this server: {error}"),
     }
-    tokio::spawn(async move {
-        for folder in folders {
-            match folder.sweep().await {
-                0 => {}
-                removed => tracing::info!(removed, "uploads of an earlier run were removed"),
-            }
-        }
-    });
-    tokio::spawn(reload_on_hangup(args.config.clone(), args.root.clone(), plan, users, tls));
+    let (swept, folders) = watch::channel(folders);
+    tokio::spawn(keep_sweeping(folders));
+    tokio::spawn(reload_on_hangup((args.config.clone(), args.root.clone()), plan, users, tls, swept));
     server.run(stop_signal()).await;
     tracing::info!("stopped");
     Ok(())
@@ -300,11 +297,11 @@ async fn stop_signal() {
 
 /// At SIGHUP reads certificate and users anew; what is wrong is said, and the old ones stay.
 async fn reload_on_hangup(
-    file: Option<PathBuf>,
-    root: Option<PathBuf>,
+    (file, root): (Option<PathBuf>, Option<PathBuf>),
     plan: Plan,
     users: Arc<CurrentUsers>,
     tls: Arc<Tls>,
+    swept: watch::Sender<Vec<LocalStorage>>,
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
@@ -320,8 +317,9 @@ async fn reload_on_hangup(
             Err(error) => tracing::error!("the old certificates stay: {error}"),
         }
         match settings.users(root.as_deref(), &plan.named) {
-            Ok((fresh, _)) => {
+            Ok((fresh, folders)) => {
                 *users.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+                swept.send_replace(folders);
                 tracing::info!("users read anew");
             }
             Err(error) => tracing::error!("the old users stay: {error}"),
