@@ -320,6 +320,13 @@ pub enum Left {
     Kept(u64),
     /// An existing file was changed in place, as REST, APPE or RANG asked; this is its size.
     Extended(u64),
+    /// Octets of an existing file were overwritten in place, as REST or RANG asked, and others stand behind them.
+    Overwritten {
+        /// Octets of the file.
+        size: u64,
+        /// The first octet behind those that were overwritten.
+        end: u64,
+    },
     /// All of it stands under its name, so many octets; what failed was behind that, and a crash may still take it away.
     Whole(u64),
 }

@@ -62,6 +62,9 @@ fn left(left: Left, verb: Verb) -> String {
             "The file is as it was before; the first {octets} octets are kept for you: resume with REST {octets} and STOR."
         ),
         Left::Extended(octets) => format!("The file now has {octets} octets; resume from there."),
+        Left::Overwritten { size, end } => format!(
+            "Octets before {end} of the file's {size} may be new, those behind are as before; resume with REST {end} and STOR."
+        ),
         Left::Whole(octets) => format!(
             "All {octets} octets stand under their name, but a crash of the server may still lose them: send them again to be sure."
         ),
@@ -215,12 +218,17 @@ mod tests {
 
     #[test]
     fn a_partial_file_is_never_kept_in_silence() {
-        let failure =
-            Failure { fault: Fault::Truncated, left: Left::Partial(7), count: Count { file: 7, wire: 7 } };
-        let reply = failed(&failure, Verb::Stor);
-        assert_eq!(reply.code(), Code::TRANSFER_ABORTED);
-        assert!(String::from_utf8_lossy(reply.text()).contains("first 7 octets are kept"));
-        let reply = failed(&Failure { left: Left::Kept(7), ..failure }, Verb::Stor);
-        assert!(String::from_utf8_lossy(reply.text()).contains("resume with REST 7 and STOR"));
+        for (left, told) in [
+            (Left::Partial(7), "first 7 octets are kept"),
+            (Left::Kept(7), "resume with REST 7 and STOR"),
+            (Left::Overwritten { size: 20, end: 7 }, "resume with REST 7 and STOR"),
+        ] {
+            let reply = failed(
+                &Failure { fault: Fault::Truncated, left, count: Count { file: 7, wire: 7 } },
+                Verb::Stor,
+            );
+            assert_eq!(reply.code(), Code::TRANSFER_ABORTED);
+            assert!(String::from_utf8_lossy(reply.text()).contains(told));
+        }
     }
 }

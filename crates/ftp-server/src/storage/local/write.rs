@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use crate::storage::local::confine::{Last, Place};
 use crate::storage::local::folder::Folder;
 use crate::storage::local::host::refusal;
-use crate::storage::local::in_place::{Broken, InPlace, Opening};
+use crate::storage::local::in_place::{InPlace, Opening};
 use crate::storage::local::kept::{self, Kept};
 use crate::storage::local::options::Partial;
 use crate::storage::local::plan::{Naming, Plan, Start, Terms};
@@ -134,10 +134,8 @@ impl Folder {
     }
 
     fn in_place(&self, place: Place, from: u64, opening: Opening) -> Box<dyn Sink> {
-        // Where partials are seen, any file may be one, and its end is what a client goes on from.
-        let stays = self.options.partial == Partial::Visible;
-        let broken = if stays { Broken::Stays } else { Broken::IsTakenBack };
-        Box::new(InPlace::new(place, from, opening, (self.options.durability, broken)))
+        let terms = self.terms(&place);
+        Box::new(InPlace::new(place, from, opening, terms))
     }
 
     /// Whether octets from `from` on are written into the file itself: where they can be taken away again, where they are to
