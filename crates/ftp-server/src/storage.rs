@@ -276,6 +276,10 @@ pub trait Sink: Send {
         None
     }
 
+    /// The file may have at most so many octets in the end. The server counts what it sends; a sink that adds to a file to which
+    /// others add at the same time refuses what goes beyond with [`StorageError::OverQuota`].
+    fn limit(&mut self, _octets: u64) {}
+
     /// What came so far, before it has its name, for whoever decides whether it gets it; `None` if it cannot be looked at.
     async fn staged(&mut self) -> Result<Option<Box<dyn Source>>, StorageError> {
         Ok(None)

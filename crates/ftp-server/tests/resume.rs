@@ -218,6 +218,32 @@ async fn others_have_what_is_theirs_and_nobody_has_nothing() {
     assert_eq!(you.command("SIZE new").await.1, "213 100000", "a whole file is everybody's");
 }
 
+#[tokio::test]
+async fn many_who_append_at_once_stay_within_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default().durability(Durability::None);
+    let mut account = Account::new(Rights::ALL, Arc::new(LocalStorage::new(folder.path(), options).unwrap()));
+    account.file_max = Some(1000);
+    let server = start(builder_for(account)).await;
+    std::fs::write(folder.path().join("log"), "x").unwrap();
+    let mut under_way = Vec::new();
+    for _ in 0..10 {
+        let mut client = Client::login(&server, Profile::Plain).await;
+        let stream = client.open().await;
+        assert_eq!(client.command("APPE log").await.0, 150);
+        under_way.push((client, stream));
+    }
+    let mut codes = Vec::new();
+    for (client, stream) in &mut under_way {
+        stream.write_all(&[7; 900]).await.unwrap();
+        stream.shutdown().await.unwrap();
+        codes.push(client.reply().await.0);
+    }
+    assert_eq!(codes.iter().filter(|code| **code == 226).count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| **code == 552).count(), 9, "{codes:?}");
+    assert_eq!(std::fs::metadata(folder.path().join("log")).unwrap().len(), 901);
+}
+
 /// A limit of octets holds for what came before, too, and nothing is kept of what is too large.
 #[tokio::test]
 async fn a_limit_counts_what_is_kept() {

@@ -226,7 +226,7 @@ impl Transfer {
         let workers = shared.transfers.clone();
         self.job = Some(Job::new(Bereft::Finish, async move {
             let nothing = |fault| ended(Count::default(), fault, Left::Nothing);
-            let (Some((storage, file_max)), Ready::Upload(sink)) = (account, ready) else {
+            let (Some((storage, file_max)), Ready::Upload(mut sink)) = (account, ready) else {
                 return nothing(Fault::Storage(Refusal::Denied));
             };
             let stream = channel.finish(plan.protection, guard.as_ref(), Flow::In);
@@ -238,6 +238,7 @@ impl Transfer {
                 Ok(room) => room,
                 Err(refusal) => return nothing(Fault::Storage(refusal)),
             };
+            sink.limit(file_max.unwrap_or(u64::MAX));
             match run(Upload::new(stream, sink, &plan, room, stop.clone()), &workers).await {
                 (count, Ok(received)) => {
                     Done::received(Whole { received, count, stop, bare_close, looked: Looked::NotYet })

@@ -212,7 +212,8 @@ impl Storage for MemoryStorage {
         // A broken change of a whole file leaves nothing, and nobody knows the name of STOU before its end.
         let is_new = held.is_some() || self.file(&path).is_none();
         let is_kept = how == Create::Replace || how != Create::Unique && is_new;
-        let sink = MemorySink { storage: self.clone(), path: path.clone(), how, held, begun: None, is_kept };
+        let (storage, begun, most) = (self.clone(), None, u64::MAX);
+        let sink = MemorySink { storage, path: path.clone(), how, held, begun, is_kept, most };
         Ok(Writing::new(path, Box::new(sink)))
     }
 
@@ -321,6 +322,8 @@ struct MemorySink {
     begun: Option<(Vec<u8>, usize)>,
     /// Whether what comes is kept for its owner if it breaks.
     is_kept: bool,
+    /// Octets that the file may have at most.
+    most: u64,
 }
 
 impl MemorySink {
@@ -330,8 +333,12 @@ impl MemorySink {
             Some(begun) => begun,
             None => self.storage.begin(&self.path, self.how, self.held.as_ref())?,
         };
+        let most = self.most;
         let (all, at) = self.begun.insert(begun);
         let end = *at + data.len();
+        if end as u64 > most {
+            return Err(StorageError::OverQuota);
+        }
         if all.len() < end {
             all.resize(end, 0);
         }
@@ -349,6 +356,10 @@ impl Sink for MemorySink {
         self.take(&data)?;
         data.clear();
         Ok(data)
+    }
+
+    fn limit(&mut self, octets: u64) {
+        self.most = octets;
     }
 
     async fn staged(&mut self) -> Result<Option<Box<dyn Source>>, StorageError> {

@@ -10,8 +10,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -34,6 +34,8 @@ pub(super) struct InPlace {
     offset: u64,
     terms: Terms,
     health: Health,
+    /// Octets that the file may have at most.
+    most: u64,
 }
 
 /// Whether the file system has done all that was asked.
@@ -61,6 +63,9 @@ enum Origin {
     /// It was made for this upload.
     Made,
 }
+
+/// Turns of those who append under a limit, by inode: between asking for the size and writing nobody else may append.
+static TURNS: [Mutex<()>; 32] = [const { Mutex::new(()) }; 32];
 
 /// The open file.
 #[derive(Debug)]
@@ -103,6 +108,22 @@ impl Target {
 
     fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Writes all of `data`, unless the file had more octets than it may have then.
+    fn put(&self, data: &[u8], most: u64) -> Result<(), StorageError> {
+        let (mut end, mut _turn) = (self.from + self.taken(), None);
+        if most < u64::MAX && self.opening == Opening::Append {
+            let inode = rustix::fs::fstat(&self.file).map_err(refusal)?.st_ino;
+            let turn = TURNS.get(usize::try_from(inode).unwrap_or(0) % TURNS.len());
+            // It guards no value that a panic could leave half done.
+            _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+            end = self.size().map_err(|error| io_refusal(&error))?;
+        }
+        if end.saturating_add(data.len() as u64) > most {
+            return Err(StorageError::OverQuota);
+        }
+        self.write(data).map_err(|error| io_refusal(&error))
     }
 
     /// Writes all of `data` behind what was taken before, and counts what is taken even if not all of it is.
@@ -180,7 +201,15 @@ impl Target {
 
 impl InPlace {
     pub(super) fn new(place: Place, offset: u64, opening: Opening, terms: Terms) -> Self {
-        Self { place: Arc::new(place), target: None, opening, offset, terms, health: Health::Good }
+        Self {
+            place: Arc::new(place),
+            target: None,
+            opening,
+            offset,
+            terms,
+            health: Health::Good,
+            most: u64::MAX,
+        }
     }
 
     /// The target, which is opened by the first who needs it, where that may wait.
@@ -209,8 +238,9 @@ impl Sink for InPlace {
     async fn write(&mut self, mut data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         let target = self.target().await?;
         self.health = Health::Failed;
+        let most = self.most;
         let data = blocking(move || {
-            target.write(&data).map_err(|error| io_refusal(&error))?;
+            target.put(&data, most)?;
             data.clear();
             Ok(data)
         })
@@ -219,10 +249,15 @@ impl Sink for InPlace {
         Ok(data)
     }
 
+    fn limit(&mut self, octets: u64) {
+        self.most = octets;
+    }
+
     async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
         let target = self.target().await?;
         let committing = move || {
-            let done = target.write(&last).and_then(|()| target.end()).map_err(|error| io_refusal(&error));
+            let done = target.put(&last, self.most);
+            let done = done.and_then(|()| target.end().map_err(|error| io_refusal(&error)));
             let done = done.and_then(|size| make_durable(&target.file, self.terms.durability).map(|()| size));
             let old = (self.opening != Opening::Truncate).then_some(target.before);
             Ok(match done {
@@ -296,6 +331,22 @@ mod tests {
         over.write(b"new").unwrap();
         let overwritten = Left::Overwritten { size: 22, end: 3 };
         assert_eq!(settle(&over, folder), overwritten, "what is gone cannot be put back");
+    }
+
+    #[test]
+    fn many_who_append_at_once_stay_within_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        std::fs::write(folder.join("log"), "old").unwrap();
+        let targets: Vec<_> = (0..10).map(|_| target(folder, Opening::Append, 3)).collect();
+        let done: Vec<_> = std::thread::scope(|scope| {
+            let writers: Vec<_> =
+                targets.iter().map(|target| scope.spawn(|| target.put(&[7; 900], 1000))).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+        assert!(done.contains(&Err(StorageError::OverQuota)));
+        assert_eq!(std::fs::metadata(folder.join("log")).unwrap().len(), 903);
     }
 
     #[test]
