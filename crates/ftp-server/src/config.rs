@@ -208,7 +208,7 @@ impl Default for LimitsSection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageSection {
-    /// When an upload counts as stored: `none`, `data` or `full`.
+    /// When a change counts as done: `none`, `data` or `full`.
     pub durability: DurabilityName,
     /// What becomes of broken uploads: `hidden`, `visible` or `never`.
     pub partial: PartialName,
@@ -322,7 +322,7 @@ names! {
     /// `durability`
     DurabilityName: "none" => crate::storage::Durability::None, "data" => crate::storage::Durability::Data,
         "full" => crate::storage::Durability::Full;
-        default crate::storage::Durability::Data, crate::storage::Durability;
+        default crate::storage::Durability::Full, crate::storage::Durability;
     /// `partial`
     PartialName: "hidden" => crate::storage::Partial::Hidden, "visible" => crate::storage::Partial::Visible,
         "never" => crate::storage::Partial::Never;
@@ -414,6 +414,6 @@ mod tests {
         let config = Config::parse("").unwrap();
         assert_eq!(config.policy.plain.0, ftp_proto::session::Plain::Refuse);
         assert_eq!(config.passive.ports.get_ref().0, 40_000..=50_000);
-        assert_eq!(config.storage.durability.0, crate::storage::Durability::Data);
+        assert_eq!(config.storage.durability.0, crate::storage::Durability::Full);
     }
 }

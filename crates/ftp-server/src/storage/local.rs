@@ -5,8 +5,6 @@
 //! lead outside are refused. Entries whose names hold control characters are not listed, because no listing can
 //! show them on one line. Not here: what a user may do, beyond what the host's permissions say.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +12,7 @@ use async_trait::async_trait;
 use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::Facts;
 use ftp_proto::value::path::VPath;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
 use crate::storage::{
     Abilities, Create, Entries, NotStored, Source, Span, Storage, StorageError, Stored, Writing, unique,
@@ -38,11 +36,9 @@ mod write;
 
 pub use options::{Durability, LocalOptions, Partial};
 
-use confine::Last;
 use folder::Folder;
-use host::{blocking, refusal};
+use host::blocking;
 use kept::LIFETIME;
-use rights::may_change;
 use staging::sweep;
 
 /// A folder of the host as a tree of files.
@@ -146,13 +142,7 @@ impl Storage for LocalStorage {
 
     async fn make_dir(&self, dir: &VPath) -> Result<(), StorageError> {
         let dir = dir.clone();
-        self.run(move |folder| {
-            let place = folder.root.place(&dir, Last::Keep)?;
-            may_change(&place.dir)?;
-            let mode = Mode::from_raw_mode(0o777);
-            rustix::fs::mkdirat(&place.dir, OsStr::from_bytes(&place.name), mode).map_err(refusal)
-        })
-        .await
+        self.run(move |folder| folder.make_dir(&dir)).await
     }
 
     async fn remove_dir(&self, dir: &VPath) -> Result<(), StorageError> {

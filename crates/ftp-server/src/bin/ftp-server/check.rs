@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ftp_server::config::{Toggle, read_certificate};
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
+use ftp_server::storage::Durability;
 
 use crate::cli::CheckArgs;
 use crate::serve::hint;
@@ -42,7 +43,14 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     );
     println!("passive ports {} have to be open", config.passive.ports.get_ref());
     println!("PASV announces {}", settings.announced());
-    println!("uploads count as stored when: {:?}", config.storage.durability.0);
+    println!(
+        "what counts as stored: {}",
+        match config.storage.durability.0 {
+            Durability::None => "what the kernel has; a power cut may take it",
+            Durability::Data => "octets on the disk; a power cut may take their names",
+            Durability::Full => "octets and names on the disk",
+        }
+    );
     config.host.iter().for_each(|host| println!("host {}", host.get_ref().name.get_ref()));
     for user in &config.user {
         let user = user.get_ref();

@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use crate::storage::StorageError;
 use crate::storage::local::confine::{Last, Place, Root};
 use crate::storage::local::draft::Unlinkable;
+use crate::storage::local::durable::Names;
 use crate::storage::local::host::refusal;
 use crate::storage::local::kept::{Kept, clear};
 use crate::storage::local::options::{LocalOptions, Partial};
@@ -94,6 +95,15 @@ impl Folder {
         Some(Entry { name: octets.to_vec(), facts })
     }
 
+    pub(super) fn make_dir(&self, path: &VPath) -> Result<(), StorageError> {
+        let place = self.root.place(path, Last::Keep)?;
+        may_change(&place.dir)?;
+        let names = Names::of(&place.dir, self.options.durability)?;
+        let mode = Mode::from_raw_mode(0o777);
+        rustix::fs::mkdirat(&place.dir, OsStr::from_bytes(&place.name), mode).map_err(refusal)?;
+        names.confirm()
+    }
+
     pub(super) fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
         if from.is_root() || to.is_root() {
             return Err(StorageError::Denied);
@@ -111,13 +121,17 @@ impl Folder {
         {
             return Err(StorageError::Exists);
         }
+        let names_of = |dir| Names::of(dir, self.options.durability);
+        let (taken, given) = (names_of(&from.dir)?, names_of(&to.dir)?);
         rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
             // A directory into itself.
             Errno::INVAL => StorageError::Denied,
             errno => refusal(errno),
         })?;
         self.drop_kept(&to);
-        Ok(())
+        // The new name first: a crash between the two leaves both, and never neither.
+        given.confirm()?;
+        if is_same(&from.dir, &to.dir) { Ok(()) } else { taken.confirm() }
     }
 
     pub(super) fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
@@ -150,26 +164,31 @@ impl Folder {
     pub(super) fn remove_dir(&self, path: &VPath) -> Result<(), StorageError> {
         let place = self.removable(path)?;
         let name = OsStr::from_bytes(&place.name);
+        let names = Names::of(&place.dir, self.options.durability)?;
         match rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR) {
             // What is kept in it is seen by nobody.
             Err(Errno::NOTEMPTY) => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 clear(rustix::fs::openat(&place.dir, name, flags, Mode::empty()).map_err(refusal)?)?;
-                rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR).map_err(refusal)
+                rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR)
             }
-            done => done.map_err(refusal),
+            done => done,
         }
+        .map_err(refusal)?;
+        names.confirm()
     }
 
     /// Removes a file, and what is kept of a broken upload to it.
     pub(super) fn remove_file(&self, path: &VPath) -> Result<(), StorageError> {
         let place = self.removable(path)?;
         let kept = self.take_kept(&place)?;
+        let names = Names::of(&place.dir, self.options.durability)?;
         match rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), AtFlags::empty()) {
             Err(Errno::NOENT) if kept.is_some() => {}
             done => done.map_err(refusal)?,
         }
-        kept.map_or(Ok(()), |kept| kept.remove(&place.dir))
+        kept.map_or(Ok(()), |kept| kept.remove(&place.dir))?;
+        names.confirm()
     }
 
     fn removable(&self, path: &VPath) -> Result<Place, StorageError> {
@@ -199,4 +218,10 @@ impl Folder {
     pub(super) fn take_kept(&self, place: &Place) -> Result<Option<Kept>, StorageError> {
         self.kept_name(&place.name).map_or(Ok(None), |name| Kept::take(&place.dir, &name))
     }
+}
+
+/// Whether two open directories are one.
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let inode = |dir| rustix::fs::fstat(dir).map(|stat| (stat.st_dev, stat.st_ino));
+    matches!((inode(one), inode(other)), (Ok(one), Ok(other)) if one == other)
 }

@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::storage::local::confine::Place;
-use crate::storage::local::durable::make_durable;
+use crate::storage::local::durable::{Names, make_durable};
 use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::local::options::{Durability, Partial};
 use crate::storage::local::plan::Terms;
@@ -259,6 +259,12 @@ impl Sink for InPlace {
             let done = target.put(&last, self.most);
             let done = done.and_then(|()| target.end().map_err(|error| io_refusal(&error)));
             let done = done.and_then(|size| make_durable(&target.file, self.terms.durability).map(|()| size));
+            let done = done.and_then(|size| match self.opening {
+                Opening::Truncate => {
+                    Names::of(&self.place.dir, self.terms.durability)?.sync(Some(&target.file)).map(|()| size)
+                }
+                Opening::Keep | Opening::Append => Ok(size),
+            });
             let old = (self.opening != Opening::Truncate).then_some(target.before);
             Ok(match done {
                 Ok(size) => Ok(Stored::new(size).in_place_of(old)),

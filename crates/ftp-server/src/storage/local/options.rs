@@ -4,15 +4,17 @@
 
 use ftp_proto::value::path::VPath;
 
-/// When an upload counts as stored.
+/// When a change counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// When the kernel has it: a power cut may lose it.
+    /// When the kernel has it: a power cut may take away what came in the last half minute, and leave an empty file where an
+    /// old version was.
     None,
-    /// When its octets are on the disk (`fdatasync`).
-    #[default]
+    /// When the octets of an upload are on the disk (`fdatasync`): its name may follow half a minute later, and so may names
+    /// that are made, changed and removed.
     Data,
-    /// When its octets, facts and name are on the disk (`fsync`, also of the directory).
+    /// When octets, facts and names are on the disk (`fsync`, also of the directories).
+    #[default]
     Full,
 }
 

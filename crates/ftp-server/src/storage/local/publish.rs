@@ -22,7 +22,7 @@ use rustix::pipe::SpliceFlags;
 
 use crate::storage::local::confine::Place;
 use crate::storage::local::draft::{Draft, Wanted};
-use crate::storage::local::durable::{make_durable, syncable};
+use crate::storage::local::durable::{Names, make_durable};
 use crate::storage::local::host::{io_refusal, refusal};
 use crate::storage::local::kept::Kept;
 use crate::storage::local::options::Partial;
@@ -179,8 +179,8 @@ impl Staged {
             return Err(NotStored { why, left: self.discard() });
         }
         // A directory that cannot be synced is found out before anything is visible.
-        let dir = match syncable(&self.place.dir, self.terms.durability) {
-            Ok(dir) => dir,
+        let names = match Names::of(&self.place.dir, self.terms.durability) {
+            Ok(names) => names,
             Err(why) => return Err(self.not_stored(why)),
         };
         if let Err(why) = self.publish() {
@@ -189,10 +189,10 @@ impl Staged {
         self.drop_kept();
         let size = self.size();
         let old = self.old.as_ref().and_then(|old| u64::try_from(old.st_size).ok());
-        match dir.map_or(Ok(()), rustix::fs::fsync) {
+        match names.sync(Some(&self.draft.file)) {
             Ok(()) => Ok(Stored::new(size).in_place_of(old)),
             // The name is given, and nothing takes it back.
-            Err(errno) => Err(NotStored { why: refusal(errno), left: Left::Whole(size) }),
+            Err(why) => Err(NotStored { why, left: Left::Whole(size) }),
         }
     }
 
