@@ -42,7 +42,13 @@ pub trait Storage: Send + Sync {
     /// What is known of an entry. Links are followed.
     async fn facts(&self, path: &VPath) -> Result<Facts, StorageError>;
 
-    /// The entries of a directory, in pages.
+    /// What is known of an entry itself: of a link, not of what it leads to. For storages that have links.
+    async fn own_facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        self.facts(path).await
+    }
+
+    /// The entries of a directory, in pages. Links are shown as what they are: a client that takes one for a directory
+    /// removes what it leads to.
     async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError>;
 
     /// Opens a part of a file for reading; the part ends with the file, if that is shorter.
@@ -92,12 +98,12 @@ pub trait Storage: Send + Sync {
         Err(StorageError::Denied)
     }
 
-    /// Removes an empty directory.
+    /// Removes an empty directory, or a link.
     async fn remove_dir(&self, _dir: &VPath) -> Result<(), StorageError> {
         Err(StorageError::Denied)
     }
 
-    /// Removes a file.
+    /// Removes a file, or a link.
     async fn remove_file(&self, _file: &VPath) -> Result<(), StorageError> {
         Err(StorageError::Denied)
     }

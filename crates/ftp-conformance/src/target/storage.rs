@@ -54,6 +54,10 @@ impl Storage for Spoilt {
         self.good.facts(path).await
     }
 
+    async fn own_facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        self.good.own_facts(path).await
+    }
+
     async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
         self.good.list(dir).await
     }

@@ -38,7 +38,7 @@ fn write_fact(facts: &Facts, fact: FactName, out: &mut Vec<u8>) {
     };
     match fact {
         FactName::Type => put(&|out| out.extend_from_slice(type_value(facts.kind))),
-        FactName::Size if facts.is_dir() => {}
+        FactName::Size if facts.kind != Kind::File => {}
         FactName::Size => put(&|out| put_number(facts.size, out)),
         FactName::Modify => {
             if let Some(time) = facts.modify {
@@ -79,6 +79,11 @@ fn type_value(kind: Kind) -> &'static [u8] {
         Kind::Dir => b"dir",
         Kind::CurrentDir => b"cdir",
         Kind::ParentDir => b"pdir",
+        Kind::Link => b"OS.unix=slink",
+        Kind::Fifo => b"OS.unix=fifo",
+        Kind::Socket => b"OS.unix=sock",
+        Kind::CharDevice => b"OS.unix=chr",
+        Kind::BlockDevice => b"OS.unix=blk",
         Kind::Other => b"OS.unix=other",
     }
 }
@@ -114,6 +119,17 @@ pub fn read_entry(line: &[u8]) -> Option<Entry> {
     Some(Entry { name, facts })
 }
 
+/// What is neither file nor directory. Others say where a link leads (`OS.unix=slink:/there`), and which device it is
+/// (`OS.unix=chr-13/29`).
+fn special(value: &[u8]) -> Kind {
+    const KINDS: [Kind; 5] = [Kind::Link, Kind::Fifo, Kind::Socket, Kind::CharDevice, Kind::BlockDevice];
+    let known = |kind: &Kind| {
+        let own = type_value(*kind);
+        value.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own))
+    };
+    KINDS.into_iter().find(known).unwrap_or(Kind::Other)
+}
+
 fn read_fact(facts: &mut Facts, name: FactName, value: &[u8]) {
     let is = |known: &[u8]| value.eq_ignore_ascii_case(known);
     let number = || whole(crate::grammar::number, value);
@@ -125,7 +141,7 @@ fn read_fact(facts: &mut Facts, name: FactName, value: &[u8]) {
         FactName::Type if is(b"dir") => facts.kind = Kind::Dir,
         FactName::Type if is(b"cdir") => facts.kind = Kind::CurrentDir,
         FactName::Type if is(b"pdir") => facts.kind = Kind::ParentDir,
-        FactName::Type => facts.kind = Kind::Other,
+        FactName::Type => facts.kind = special(value),
         FactName::Size => facts.size = number().unwrap_or(facts.size),
         FactName::Modify => facts.modify = TimeVal::parse(value).ok(),
         FactName::Create => facts.create = TimeVal::parse(value).ok(),
@@ -187,6 +203,22 @@ mod tests {
         let read = read_entry(&out).unwrap();
         assert_eq!((read.name, read.facts.perm), (entry(Kind::File).name, Perm::of(b"rw")));
         assert_eq!(read.facts.modify, entry(Kind::File).facts.modify);
+    }
+
+    #[test]
+    fn a_link_is_no_directory_and_reads_back_from_other_servers_too() {
+        let mut out = Vec::new();
+        write_entry(&entry(Kind::Link), FactSet::DEFAULT, &mut out);
+        assert!(out.starts_with(b"Type=OS.unix=slink;Modify="), "{}", String::from_utf8_lossy(&out));
+        for (line, kind) in [
+            (out.as_slice(), Kind::Link),
+            (b"type=OS.unix=slink:/there; n", Kind::Link),
+            (b"type=OS.UNIX=chr-13/29; n", Kind::CharDevice),
+            (b"type=OS.unix=fifo; n", Kind::Fifo),
+            (b"type=OS.unix; n", Kind::Other),
+        ] {
+            assert_eq!(read_entry(line).unwrap().facts.kind, kind);
+        }
     }
 
     #[test]

@@ -16,13 +16,18 @@ const RECENT: i64 = 182 * 86_400;
 /// list-line = mode SP links SP owner SP group SP size SP month SP day SP (hour ":" minute / year) SP name CRLF
 /// ```
 ///
-/// Times are UTC; `now` decides between time and year.
+/// Times are UTC; `now` decides between time and year. Of a link the name stands alone: where it leads says more about the
+/// host than clients need, and some take the arrow for a part of the name.
 pub fn write(entry: &Entry, now: TimeVal, out: &mut Vec<u8>) {
     let facts = &entry.facts;
     out.push(match facts.kind {
-        // What is neither has no letter that every client knows.
         Kind::File | Kind::Other => b'-',
         Kind::Dir | Kind::CurrentDir | Kind::ParentDir => b'd',
+        Kind::Link => b'l',
+        Kind::Fifo => b'p',
+        Kind::Socket => b's',
+        Kind::CharDevice => b'c',
+        Kind::BlockDevice => b'b',
     });
     for (shift, letter) in (0..9).rev().zip(b"rwx".iter().cycle()) {
         out.push(if facts.mode >> shift & 1 == 1 { *letter } else { b'-' });
@@ -96,6 +101,22 @@ mod tests {
             line(Kind::Dir, 4096, 951_782_400),
             "drwxr-xr-x    1 ftp      ftp              4096 Feb 29  2000 a  b -> c\r\n"
         );
+    }
+
+    /// A client that takes a link for a directory removes what it leads to.
+    #[test]
+    fn each_kind_has_the_letter_of_ls() {
+        for (kind, letter) in [
+            (Kind::Link, 'l'),
+            (Kind::Fifo, 'p'),
+            (Kind::Socket, 's'),
+            (Kind::CharDevice, 'c'),
+            (Kind::BlockDevice, 'b'),
+            (Kind::Other, '-'),
+        ] {
+            let line = line(kind, 7, 0);
+            assert!(line.starts_with(letter) && line.ends_with(" a  b -> c\r\n"), "{kind:?}: {line}");
+        }
     }
 
     #[test]

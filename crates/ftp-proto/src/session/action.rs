@@ -78,11 +78,13 @@ impl Credentials {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Request {
-    /// What is known of an entry. Answer: `Facts`.
+    /// What is known of an entry; links are followed. Answer: `Facts`.
     Facts(VPath),
     /// Octets of a file, or, where there is none, those that are kept of a broken upload to it for this user, from which the
     /// user may go on. Answer: `Facts`.
     Size(VPath),
+    /// What is known of an entry itself: of a link, not of what it leads to. Answer: `Facts`.
+    OwnFacts(VPath),
     /// May this directory be entered? Answer: `Done`.
     Enter(VPath),
     /// The entries of a directory or a file, for STAT. Answer: `Entries`.

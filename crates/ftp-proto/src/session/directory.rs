@@ -109,7 +109,7 @@ impl LoggedIn {
     /// `RNFR`
     pub(super) fn rnfr(&mut self, core: &mut Core, argument: &PathArg) {
         if let Some(path) = self.resolve(core, Verb::Rnfr, argument, Rights::RENAME) {
-            self.ask(core, Ask::new(Verb::Rnfr, path), Request::Facts);
+            self.ask(core, Ask::new(Verb::Rnfr, path), Request::OwnFacts);
         }
     }
 

@@ -28,10 +28,12 @@ impl LoggedIn {
         }
     }
 
-    /// `MLST`: the entry carries its full path, as TVFS allows (RFC 3659 §7.3.1).
+    /// `MLST`: the entry carries its full path, as TVFS allows (RFC 3659 §7.3.1). A link is shown as one, as in MLSD; the
+    /// working directory is a directory, also where it was reached by a link.
     pub(super) fn mlst(&mut self, core: &mut Core, argument: Option<&PathArg>) {
         if let Some(path) = self.resolve_or_here(core, Verb::Mlst, argument, Rights::LIST) {
-            self.ask(core, Ask::new(Verb::Mlst, path), Request::Facts);
+            let request = if argument.is_some() { Request::OwnFacts } else { Request::Facts };
+            self.ask(core, Ask::new(Verb::Mlst, path), request);
         }
     }
 

@@ -19,7 +19,17 @@ pub enum Kind {
     CurrentDir,
     /// Its parent (`type=pdir`).
     ParentDir,
-    /// Anything else: a socket, a device, a link that leads nowhere (`type=OS.unix=other`).
+    /// A symbolic link, wherever it leads (`type=OS.unix=slink`).
+    Link,
+    /// A named pipe (`type=OS.unix=fifo`).
+    Fifo,
+    /// A socket (`type=OS.unix=sock`).
+    Socket,
+    /// A character device (`type=OS.unix=chr`).
+    CharDevice,
+    /// A block device (`type=OS.unix=blk`).
+    BlockDevice,
+    /// Anything else (`type=OS.unix=other`).
     Other,
 }
 

@@ -28,11 +28,8 @@ pub(super) async fn ask(
     request: Request,
 ) -> Result<(Answer, Ready), Refusal> {
     let answer = match request {
-        Request::Facts(path) => {
-            let mut facts = storage.facts(&path).await?;
-            facts.perm &= rights.perm();
-            Answer::Facts(facts)
-        }
+        Request::Facts(path) => permitted(storage.facts(&path).await?, rights),
+        Request::OwnFacts(path) => permitted(storage.own_facts(&path).await?, rights),
         Request::Size(path) => Answer::Facts(size(storage, &path).await?),
         Request::Enter(path) => match storage.facts(&path).await?.is_dir() {
             true => Answer::Done,
@@ -64,6 +61,11 @@ pub(super) async fn ask(
     Ok((answer, Ready::Nothing))
 }
 
+fn permitted(mut facts: Facts, rights: Rights) -> Answer {
+    facts.perm &= rights.perm();
+    Answer::Facts(facts)
+}
+
 fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {
     result.map(|()| Answer::Done)
 }
@@ -93,25 +95,33 @@ async fn open_list(
 ) -> Result<(Answer, Ready), Refusal> {
     let (entries, format) = match (storage.list(path).await, format) {
         // `NLST sub/file` yields `sub/file`.
-        (Err(Refusal::NotADirectory), Format::Names(mut given)) => {
+        (Err(refusal), Format::Names(mut given)) => {
             given.truncate(given.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1));
-            (one(storage, path).await?, Format::Names(given))
+            (one(storage, path, refusal).await?, Format::Names(given))
         }
-        (Err(Refusal::NotADirectory), Format::Unix) => (one(storage, path).await?, Format::Unix),
+        (Err(refusal), Format::Unix) => (one(storage, path, refusal).await?, Format::Unix),
         (entries, format) => (entries?, format),
     };
     let listing = Listing::new(entries, format, rights.perm());
     Ok((Answer::Done, Ready::Download(Origin::Listing(listing))))
 }
 
-async fn one(storage: &dyn Storage, path: &VPath) -> Result<Box<dyn Entries>, Refusal> {
-    Ok(listing(vec![Entry { name: path.name().to_vec(), facts: storage.facts(path).await? }]))
+/// What is listed of a path that is no directory: the file, or the link, which may lead nowhere or outside.
+async fn one(storage: &dyn Storage, path: &VPath, refusal: Refusal) -> Result<Box<dyn Entries>, Refusal> {
+    if !matches!(refusal, Refusal::NotADirectory | Refusal::NotFound | Refusal::Outside) {
+        return Err(refusal);
+    }
+    let facts = storage.own_facts(path).await?;
+    if facts.is_dir() {
+        return Err(refusal);
+    }
+    Ok(listing(vec![Entry { name: path.name().to_vec(), facts }]))
 }
 
 async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refusal> {
     let mut pages = match storage.list(path).await {
-        Err(Refusal::NotADirectory) => one(storage, path).await?,
-        pages => pages?,
+        Err(refusal) => one(storage, path, refusal).await?,
+        Ok(pages) => pages,
     };
     let mut entries = Vec::new();
     while entries.len() < STAT_ENTRIES_MAX {

@@ -2,7 +2,7 @@
 //!
 //! Every call that may wait for a disk runs on tokio's blocking threads; what the kernel's caches know is asked for at
 //! once, because going to a thread and back costs more than the answer. Links inside the folder work, links that
-//! lead outside are refused. Entries whose names hold control characters are not listed, because no listing can
+//! lead outside are refused; listings show both as links. Entries whose names hold control characters are not listed, because no listing can
 //! show them on one line. Not here: what a user may do, beyond what the host's permissions say.
 
 use std::path::Path;
@@ -96,6 +96,15 @@ impl Storage for LocalStorage {
         }
         let path = path.clone();
         self.run(move |folder| folder.facts(&folder.root.open(&path, OFlags::PATH)?)).await
+    }
+
+    async fn own_facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        const ITSELF: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW);
+        if let Some(opened) = self.folder.root.open_at_hand(path, ITSELF) {
+            return self.folder.facts(&opened?);
+        }
+        let path = path.clone();
+        self.run(move |folder| folder.facts(&folder.root.open(&path, ITSELF)?)).await
     }
 
     async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {

@@ -65,7 +65,7 @@ impl Root {
         &self.path
     }
 
-    /// Opens `path`, links followed as long as they stay inside.
+    /// Opens `path`, links followed as long as they stay inside; the last one is opened itself with `O_NOFOLLOW`.
     pub(super) fn open(&self, path: &VPath, flags: OFlags) -> Result<OwnedFd, StorageError> {
         not_staging(path)?;
         let flags = flags | OFlags::CLOEXEC;
@@ -75,7 +75,8 @@ impl Root {
             Ok(fd) => Ok(fd),
             // An absolute link, a race with a rename, an old kernel, a seccomp filter: look closer.
             Err(Errno::XDEV | Errno::AGAIN | Errno::NOSYS | Errno::PERM) => {
-                let place = self.place(path, Last::Follow)?;
+                let last = if flags.contains(OFlags::NOFOLLOW) { Last::Keep } else { Last::Follow };
+                let place = self.place(path, last)?;
                 let name = OsStr::from_bytes(&place.name);
                 rustix::fs::openat(&place.dir, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(refusal)
             }

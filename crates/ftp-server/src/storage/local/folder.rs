@@ -56,6 +56,11 @@ impl Folder {
         let kind = match FileType::from_raw_mode(u32::from(stat.stx_mode)) {
             FileType::RegularFile => Kind::File,
             FileType::Directory => Kind::Dir,
+            FileType::Symlink => Kind::Link,
+            FileType::Fifo => Kind::Fifo,
+            FileType::Socket => Kind::Socket,
+            FileType::CharacterDevice => Kind::CharDevice,
+            FileType::BlockDevice => Kind::BlockDevice,
             _ => Kind::Other,
         };
         let mode = u32::from(stat.stx_mode) & 0o7777;
@@ -76,7 +81,7 @@ impl Folder {
     }
 
     /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
-    pub(super) fn entry(&self, dir: &OwnedFd, path: &VPath, name: &CStr) -> Option<Entry> {
+    pub(super) fn entry(&self, dir: &OwnedFd, name: &CStr) -> Option<Entry> {
         let octets = name.to_bytes();
         if octets.iter().any(u8::is_ascii_control) || is_staging(octets) {
             return None;
@@ -84,15 +89,7 @@ impl Folder {
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let stat = rustix::fs::statx(dir, name, flags, wanted).ok()?;
-        let mut facts = self.facts_of(&stat);
-        if FileType::from_raw_mode(u32::from(stat.stx_mode)) == FileType::Symlink {
-            // The thing it points to, or an entry of its own kind if that is nothing, or outside.
-            let child = path.child(octets).ok()?;
-            if let Ok(target) = self.root.open(&child, OFlags::PATH).and_then(|fd| self.facts(&fd)) {
-                facts = target;
-            }
-        }
-        Some(Entry { name: octets.to_vec(), facts })
+        Some(Entry { name: octets.to_vec(), facts: self.facts_of(&stat) })
     }
 
     pub(super) fn make_dir(&self, path: &VPath) -> Result<(), StorageError> {
@@ -172,6 +169,8 @@ impl Folder {
                 clear(rustix::fs::openat(&place.dir, name, flags, Mode::empty()).map_err(refusal)?)?;
                 rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR)
             }
+            // A link to a directory was perhaps entered as one, and goes as one.
+            Err(Errno::NOTDIR) if is_link(&place) => rustix::fs::unlinkat(&place.dir, name, AtFlags::empty()),
             done => done,
         }
         .map_err(refusal)?;
@@ -218,6 +217,12 @@ impl Folder {
     pub(super) fn take_kept(&self, place: &Place) -> Result<Option<Kept>, StorageError> {
         self.kept_name(&place.name).map_or(Ok(None), |name| Kept::take(&place.dir, &name))
     }
+}
+
+fn is_link(place: &Place) -> bool {
+    let name = OsStr::from_bytes(&place.name);
+    rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
 /// Whether two open directories are one.

@@ -98,14 +98,13 @@ impl Folder {
     pub(super) fn list(self: &Arc<Self>, path: &VPath) -> Result<LocalEntries, StorageError> {
         let dir = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let reader = Dir::read_from(&dir).map_err(refusal)?;
-        Ok(LocalEntries::new(Arc::clone(self), path.clone(), dir, reader))
+        Ok(LocalEntries::new(Arc::clone(self), dir, reader))
     }
 }
 
 /// A directory that is being read.
 struct Open {
     folder: Arc<Folder>,
-    path: VPath,
     dir: OwnedFd,
     /// Names come one thread at a time; what is known of them is asked for by several.
     reader: Mutex<Dir>,
@@ -134,7 +133,7 @@ impl Open {
         let more = if names.len() == PAGE { More::Perhaps } else { More::No };
         let names =
             names.iter().map(DirEntry::file_name).filter(|name| !matches!(name.to_bytes(), b"." | b".."));
-        Ok((names.filter_map(|name| self.folder.entry(&self.dir, &self.path, name)).collect(), more))
+        Ok((names.filter_map(|name| self.folder.entry(&self.dir, name)).collect(), more))
     }
 }
 
@@ -145,8 +144,8 @@ pub(super) struct LocalEntries {
 }
 
 impl LocalEntries {
-    pub(super) fn new(folder: Arc<Folder>, path: VPath, dir: OwnedFd, reader: Dir) -> Self {
-        let open = Arc::new(Open { folder, path, dir, reader: Mutex::new(reader) });
+    pub(super) fn new(folder: Arc<Folder>, dir: OwnedFd, reader: Dir) -> Self {
+        let open = Arc::new(Open { folder, dir, reader: Mutex::new(reader) });
         let mut entries = Self { open, ahead: VecDeque::new() };
         entries.begin();
         entries
