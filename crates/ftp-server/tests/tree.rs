@@ -10,11 +10,15 @@
 
 mod client;
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::Arc;
 
-use client::{Client, Profile, builder, start};
+use client::{Client, Profile, builder, builder_for, start};
+use ftp_server::auth::{Account, Rights};
+use ftp_server::proto::value::path::VPath;
+use ftp_server::storage::{LocalOptions, LocalStorage};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// The line of a listing that ends with a name.
@@ -114,4 +118,36 @@ async fn links_lead_where_they_lead_and_are_removed_themselves() {
         assert_eq!(client.command(command).await.0, 250, "{command}");
     }
     assert_eq!(std::fs::read(folder.path().join("real/keep.txt")).unwrap(), b"kept");
+}
+
+/// What a client sends would run with the rights of whom the old file belonged to.
+#[tokio::test]
+async fn no_content_comes_in_under_a_set_user_id_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("live")).unwrap();
+    let options = LocalOptions::default().live(vec![VPath::new("/live").unwrap()]);
+    let storage = LocalStorage::new(folder.path(), options).unwrap();
+    let server = start(builder_for(Account::new(Rights::ALL, Arc::new(storage)))).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    for mode in [0o4755, 0o2755, 0o6711] {
+        for (name, commands, code) in [
+            ("tool", &["STOR tool"][..], 226),
+            ("live/tool", &["STOR live/tool"], 553),
+            ("tool", &["APPE tool"], 550),
+            ("tool", &["REST 2", "STOR tool"], 553),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "tool").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let (last, first) = commands.split_last().unwrap();
+            for command in first {
+                client.command(command).await;
+            }
+            assert_eq!(client.upload(last, b"octets of a client").await.0, code, "{commands:?}");
+            let (content, now) = (std::fs::read(&path).unwrap(), path.metadata().unwrap().mode() & 0o7777);
+            let wanted =
+                if code == 226 { (&b"octets of a client"[..], mode & 0o777) } else { (&b"tool"[..], mode) };
+            assert_eq!((content.as_slice(), now), wanted, "{commands:?} {mode:o}");
+        }
+    }
 }

@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +23,9 @@ use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::local::options::{Durability, Partial};
 use crate::storage::local::plan::Terms;
 use crate::storage::{Left, NotStored, Sink, StorageError, Stored};
+
+/// Set-user-ID and set-group-ID.
+const SET_ID: u32 = 0o6000;
 
 /// A file that is changed where it is: APPE, REST and STOR, and directories whose uploads are seen as they grow.
 #[derive(Debug)]
@@ -97,7 +100,12 @@ impl Target {
             opened => (opened, Origin::Found),
         };
         let file = File::from(opened.map_err(refusal)?);
-        let before = file.metadata().map_err(|error| io_refusal(&error))?.len();
+        let metadata = file.metadata().map_err(|error| io_refusal(&error))?;
+        // It runs as somebody else: a client's octets are not to. A staged upload leaves the bits behind.
+        if metadata.mode() & SET_ID != 0 {
+            return Err(StorageError::Denied);
+        }
+        let before = metadata.len();
         // It may have become shorter since the command: there must be no hole.
         if opening == Opening::Keep && before < from {
             return Err(StorageError::BeyondEnd);

@@ -142,20 +142,20 @@ impl Staged {
         Ok(())
     }
 
-    /// Mode and owner of the old file, as far as this process may set them.
+    /// Mode and group of the old file, as far as this process may set them. Not its owner, and not the set-user-ID bit and its
+    /// kin: what a client sends is not to run, or to count, as somebody else's.
     fn inherit(&self) -> Result<(), StorageError> {
         let Some(old) = &self.old else { return Ok(()) };
         let now = rustix::fs::fstat(&self.draft.file).map_err(refusal)?;
-        if (now.st_uid, now.st_gid) != (old.st_uid, old.st_gid) {
-            let owner = Some(rustix::fs::Uid::from_raw(old.st_uid));
+        if now.st_gid != old.st_gid {
             let group = Some(rustix::fs::Gid::from_raw(old.st_gid));
-            // Only root may give files away; without the right the file stays with this process.
-            let _refused = rustix::fs::fchown(&self.draft.file, owner, group);
+            // Of a group that this process is not in, the file does not become a part.
+            let _refused = rustix::fs::fchown(&self.draft.file, None, group);
         }
-        if now.st_mode & 0o7777 == old.st_mode & 0o7777 {
+        if now.st_mode & 0o7777 == old.st_mode & 0o777 {
             return Ok(());
         }
-        rustix::fs::fchmod(&self.draft.file, Mode::from_raw_mode(old.st_mode & 0o7777)).map_err(refusal)
+        rustix::fs::fchmod(&self.draft.file, Mode::from_raw_mode(old.st_mode & 0o777)).map_err(refusal)
     }
 
     /// Makes the file visible under its name in one step.
