@@ -3,7 +3,7 @@
 //! Not here: reading (`read.rs`), writing (`write.rs`), and where these calls are made (`local.rs`).
 
 use std::collections::hash_map::RandomState;
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, DirEntry, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
@@ -80,16 +80,16 @@ impl Folder {
         facts
     }
 
-    /// The facts of `name` in `dir`, which is open; `None` if it is not to be shown.
-    pub(super) fn entry(&self, dir: &OwnedFd, name: &CStr) -> Option<Entry> {
-        let octets = name.to_bytes();
-        if octets.iter().any(u8::is_ascii_control) || is_staging(octets) {
-            return None;
+    /// What was read in `dir`, which is open, with its facts; `None` if it is not to be shown.
+    pub(super) fn entry(&self, dir: &OwnedFd, read: &DirEntry) -> Result<Option<Entry>, StorageError> {
+        let name = read.file_name().to_bytes();
+        if matches!(name, b"." | b"..") || name.iter().any(u8::is_ascii_control) || is_staging(name) {
+            return Ok(None);
         }
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let stat = rustix::fs::statx(dir, name, flags, wanted).ok()?;
-        Some(Entry { name: octets.to_vec(), facts: self.facts_of(&stat) })
+        let stat = rustix::fs::statx(dir, read.file_name(), AtFlags::SYMLINK_NOFOLLOW, wanted);
+        let facts = known(stat.map(|stat| self.facts_of(&stat)), read.file_type())?;
+        Ok(facts.map(|facts| Entry { name: name.to_vec(), facts }))
     }
 
     pub(super) fn make_dir(&self, path: &VPath) -> Result<(), StorageError> {
@@ -219,6 +219,22 @@ impl Folder {
     }
 }
 
+/// What is shown of an entry that was read in a directory; `None` if it has gone since. A line that is left out for any other
+/// reason is a file that a mirror removes.
+fn known(facts: Result<Facts, Errno>, read_as: FileType) -> Result<Option<Facts>, StorageError> {
+    match facts {
+        Ok(facts) => Ok(Some(facts)),
+        Err(Errno::NOENT) => Ok(None),
+        // A mount that is dead, perhaps, which is no reason to show nothing beside it. Of a file the size would be missed.
+        Err(_) if read_as == FileType::Directory => {
+            let mut facts = Facts::new(Kind::Dir, 0);
+            facts.mode = 0;
+            Ok(Some(facts))
+        }
+        Err(errno) => Err(refusal(errno)),
+    }
+}
+
 fn is_link(place: &Place) -> bool {
     let name = OsStr::from_bytes(&place.name);
     rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -229,4 +245,22 @@ fn is_link(place: &Place) -> bool {
 fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
     let inode = |dir| rustix::fs::fstat(dir).map(|stat| (stat.st_dev, stat.st_ino));
     matches!((inode(one), inode(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_gone_is_left_out_of_a_listing() {
+        let file = Facts::new(Kind::File, 7);
+        assert_eq!(known(Ok(file.clone()), FileType::RegularFile), Ok(Some(file)));
+        assert_eq!(known(Err(Errno::NOENT), FileType::RegularFile), Ok(None));
+        for kind in [FileType::RegularFile, FileType::Symlink, FileType::Unknown] {
+            assert!(matches!(known(Err(Errno::IO), kind), Err(StorageError::Io(_))), "{kind:?}");
+            assert_eq!(known(Err(Errno::ACCESS), kind), Err(StorageError::Denied), "{kind:?}");
+        }
+        let dead = known(Err(Errno::NOTCONN), FileType::Directory).unwrap().unwrap();
+        assert_eq!((dead.kind, dead.modify, dead.mode), (Kind::Dir, None, 0));
+    }
 }

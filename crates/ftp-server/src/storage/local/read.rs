@@ -131,9 +131,8 @@ impl Open {
     fn page(&self) -> Page {
         let names = self.names()?;
         let more = if names.len() == PAGE { More::Perhaps } else { More::No };
-        let names =
-            names.iter().map(DirEntry::file_name).filter(|name| !matches!(name.to_bytes(), b"." | b".."));
-        Ok((names.filter_map(|name| self.folder.entry(&self.dir, name)).collect(), more))
+        let entries = names.iter().filter_map(|name| self.folder.entry(&self.dir, name).transpose());
+        Ok((entries.collect::<Result<_, _>>()?, more))
     }
 }
 
