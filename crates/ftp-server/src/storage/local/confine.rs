@@ -1,7 +1,7 @@
 //! Paths beneath a root, whatever links are in the way.
 //!
 //! The kernel does it where it can: `openat2` with `RESOLVE_BENEATH`. Where it cannot (an old kernel, a link with
-//! an absolute target that lies inside the root, a parent that has to be held open) a walk resolves one name at a
+//! an absolute target that lies inside the root, a link that is the last name) a walk resolves one name at a
 //! time with `O_NOFOLLOW`, so that no link is followed that this module has not read itself. Links that lead
 //! outside are refused. Not here: rights.
 
@@ -11,8 +11,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ftp_proto::value::path::{PathError, VPath};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use ftp_proto::value::path::VPath;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::page_cache::Medium;
@@ -20,8 +20,6 @@ use crate::storage::StorageError;
 use crate::storage::local::host::{io_refusal, refusal};
 use crate::storage::local::staging::is_staging;
 
-/// Directories that a walk may go down: each is a descriptor while it lasts.
-const DEPTH_MAX: usize = 128;
 /// Links that may be in one path, as in the kernel.
 const LINKS_MAX: u32 = 40;
 
@@ -123,32 +121,52 @@ impl Root {
     /// The directory that really holds the last name of `path`, held open, and that name.
     pub(super) fn place(&self, path: &VPath, last: Last) -> Result<Place, StorageError> {
         not_staging(path)?;
-        let mut stack = vec![self.dir.try_clone().map_err(|error| io_refusal(&error))?];
+        if path.is_root() {
+            return self.walk(path, last);
+        }
+        let (parent, name) = (path.parent(), OsStr::from_bytes(path.name()));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let opened = rustix::fs::openat2(
+            &self.dir,
+            OsStr::from_bytes(parent.relative()),
+            flags,
+            Mode::empty(),
+            resolve,
+        );
+        match opened {
+            Ok(dir) if last == Last::Keep || !is_link(&dir, name)? => {
+                Ok(Place { dir, name: path.name().to_vec(), medium: Medium::Other })
+            }
+            // A link has to be read; the others are those of `open`.
+            Ok(_) | Err(Errno::XDEV | Errno::AGAIN | Errno::NOSYS | Errno::PERM) => self.walk(path, last),
+            Err(errno) => Err(refusal(errno)),
+        }
+    }
+
+    /// The same, one name at a time.
+    fn walk(&self, path: &VPath, last: Last) -> Result<Place, StorageError> {
+        let mut way = Way { root: &self.dir, names: Vec::new(), dir: None };
         let mut names: VecDeque<Vec<u8>> = path.names().map(<[u8]>::to_vec).collect();
         let mut links = 0;
         while let Some(name) = names.pop_front() {
             match name.as_slice() {
                 b"" | b"." => continue,
                 b".." => {
-                    // Beneath the root there is nothing to go up to: the link leads outside.
-                    if stack.len() < 2 {
-                        return Err(StorageError::Outside);
-                    }
-                    stack.pop();
+                    way.up()?;
                     continue;
                 }
                 _ => {}
             }
-            let Some(dir) = stack.last() else { return Err(StorageError::Outside) };
             let is_last = names.is_empty();
             if !(is_last && last == Last::Keep) {
-                match rustix::fs::readlinkat(dir, OsStr::from_bytes(&name), Vec::new()) {
+                match rustix::fs::readlinkat(way.open()?, OsStr::from_bytes(&name), Vec::new()) {
                     Ok(target) => {
                         links += 1;
                         if links > LINKS_MAX {
                             return Err(refusal(Errno::LOOP));
                         }
-                        self.follow(target.as_bytes(), &mut stack, &mut names)?;
+                        self.follow(target.as_bytes(), &mut way, &mut names)?;
                         continue;
                     }
                     Err(Errno::INVAL | Errno::NOENT) => {}
@@ -156,35 +174,23 @@ impl Root {
                 }
             }
             if is_last {
-                return stack
-                    .pop()
-                    .map(|dir| Place { dir, name, medium: Medium::Other })
-                    .ok_or(StorageError::Outside);
+                return way.place(name);
             }
-            if stack.len() > DEPTH_MAX {
-                return Err(StorageError::Name(PathError::PathTooLong));
-            }
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            stack.push(
-                rustix::fs::openat(dir, OsStr::from_bytes(&name), flags, Mode::empty()).map_err(refusal)?,
-            );
+            way.down(name)?;
         }
-        stack
-            .pop()
-            .map(|dir| Place { dir, name: b".".to_vec(), medium: Medium::Other })
-            .ok_or(StorageError::Outside)
+        way.place(b".".to_vec())
     }
 
     /// Puts the names of a link's target in front of those that are left.
     fn follow(
         &self,
         target: &[u8],
-        stack: &mut Vec<OwnedFd>,
+        way: &mut Way<'_>,
         names: &mut VecDeque<Vec<u8>>,
     ) -> Result<(), StorageError> {
         let target = Path::new(OsStr::from_bytes(target));
         let inside = if target.is_absolute() {
-            stack.truncate(1);
+            way.back_to_root();
             target.strip_prefix(&self.path).map_err(|_| StorageError::Outside)?
         } else {
             target
@@ -193,6 +199,69 @@ impl Root {
             names.push_front(name.to_vec());
         }
         Ok(())
+    }
+}
+
+/// The way that a walk has gone down from the root: names of directories, none of them a link. One descriptor is enough for
+/// any depth, since the way up is gone by going down again.
+struct Way<'a> {
+    root: &'a OwnedFd,
+    names: Vec<Vec<u8>>,
+    /// The directory it has reached, unless that has to be opened again.
+    dir: Option<OwnedFd>,
+}
+
+impl Way<'_> {
+    /// The directory it has reached.
+    fn open(&mut self) -> Result<&OwnedFd, StorageError> {
+        if self.dir.is_none() {
+            let mut dir = self.root.try_clone().map_err(|error| io_refusal(&error))?;
+            for name in &self.names {
+                dir = directory(&dir, name)?;
+            }
+            self.dir = Some(dir);
+        }
+        self.dir.as_ref().ok_or(StorageError::Outside)
+    }
+
+    fn down(&mut self, name: Vec<u8>) -> Result<(), StorageError> {
+        let dir = directory(self.open()?, &name)?;
+        self.dir = Some(dir);
+        self.names.push(name);
+        Ok(())
+    }
+
+    fn up(&mut self) -> Result<(), StorageError> {
+        // Above the root there is nothing to go up to: the link leads outside.
+        self.names.pop().ok_or(StorageError::Outside)?;
+        self.dir = None;
+        Ok(())
+    }
+
+    fn back_to_root(&mut self) {
+        self.names.clear();
+        self.dir = None;
+    }
+
+    fn place(mut self, name: Vec<u8>) -> Result<Place, StorageError> {
+        self.open()?;
+        let dir = self.dir.ok_or(StorageError::Outside)?;
+        Ok(Place { dir, name, medium: Medium::Other })
+    }
+}
+
+/// Opens a directory in another, and no link.
+fn directory(dir: &OwnedFd, name: &[u8]) -> Result<OwnedFd, StorageError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty()).map_err(refusal)
+}
+
+/// Whether a name is that of a link; one that is nothing is none.
+pub(super) fn is_link(dir: &OwnedFd, name: &OsStr) -> Result<bool, StorageError> {
+    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Symlink),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(refusal(errno)),
     }
 }
 
@@ -232,12 +301,14 @@ mod tests {
     fn open(root: &Root, path: &str) -> Result<(), StorageError> {
         let path = VPath::new(path).unwrap();
         let kernel = root.open(&path, OFlags::PATH).map(drop);
-        let walk = root.place(&path, Last::Follow).and_then(|place| {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW;
-            rustix::fs::openat(&place.dir, OsStr::from_bytes(&place.name), flags, Mode::empty())
-                .map_err(refusal)
-        });
-        assert_eq!(kernel, walk.map(drop), "{path}");
+        for place in [root.place(&path, Last::Follow), root.walk(&path, Last::Follow)] {
+            let walk = place.and_then(|place| {
+                let flags = OFlags::PATH | OFlags::NOFOLLOW;
+                rustix::fs::openat(&place.dir, OsStr::from_bytes(&place.name), flags, Mode::empty())
+                    .map_err(refusal)
+            });
+            assert_eq!(kernel, walk.map(drop), "{path}");
+        }
         kernel
     }
 
@@ -254,6 +325,35 @@ mod tests {
             assert_eq!(open(&root, nothing), Err(StorageError::NotFound), "{nothing}");
         }
         assert_eq!(open(&root, "/a/b/file/x"), Err(StorageError::NotADirectory));
+    }
+
+    /// Each directory that a walk holds open is a descriptor: at 129 of them it said that the path is too long.
+    #[test]
+    fn any_depth_can_be_reached_that_a_path_can_name() {
+        let (_folder, root) = tree();
+        let (mut dirs, mut deep) = (Vec::new(), VPath::new("/a").unwrap());
+        for depth in 0..500 {
+            deep = deep.child(b"d").unwrap();
+            let place =
+                if depth % 2 == 0 { root.place(&deep, Last::Keep) } else { root.walk(&deep, Last::Keep) };
+            let place = place.unwrap();
+            rustix::fs::mkdirat(&place.dir, "d", Mode::from_raw_mode(0o755)).unwrap();
+            dirs.push(deep.clone());
+        }
+        // Up by a link, and down again.
+        let up = [b"../".repeat(501).as_slice(), b"relative/file"].concat();
+        rustix::fs::symlinkat(OsStr::from_bytes(&up), &root.open(&deep, OFlags::PATH).unwrap(), "up")
+            .unwrap();
+        assert_eq!(open(&root, "/relative/file"), Ok(()));
+        let up = deep.child(b"up").unwrap();
+        assert!(root.place(&up, Last::Follow).is_ok_and(|place| place.name == b"file"));
+        // Deepest first, as a client does it.
+        let remove = |path: &VPath, flags| {
+            let place = root.place(path, Last::Keep).unwrap();
+            rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), flags).unwrap();
+        };
+        remove(&up, AtFlags::empty());
+        dirs.iter().rev().for_each(|dir| remove(dir, AtFlags::REMOVEDIR));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, DirEntry, FileType, Mode, OFlags, Stat, StatxFlags, Ti
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
-use crate::storage::local::confine::{Last, Place, Root};
+use crate::storage::local::confine::{Last, Place, Root, is_link};
 use crate::storage::local::draft::Unlinkable;
 use crate::storage::local::durable::Names;
 use crate::storage::local::host::refusal;
@@ -170,7 +170,9 @@ impl Folder {
                 rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR)
             }
             // A link to a directory was perhaps entered as one, and goes as one.
-            Err(Errno::NOTDIR) if is_link(&place) => rustix::fs::unlinkat(&place.dir, name, AtFlags::empty()),
+            Err(Errno::NOTDIR) if is_link(&place.dir, name)? => {
+                rustix::fs::unlinkat(&place.dir, name, AtFlags::empty())
+            }
             done => done,
         }
         .map_err(refusal)?;
@@ -233,12 +235,6 @@ fn known(facts: Result<Facts, Errno>, read_as: FileType) -> Result<Option<Facts>
         }
         Err(errno) => Err(refusal(errno)),
     }
-}
-
-fn is_link(place: &Place) -> bool {
-    let name = OsStr::from_bytes(&place.name);
-    rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
 /// Whether two open directories are one.
