@@ -151,3 +151,34 @@ async fn no_content_comes_in_under_a_set_user_id_bit() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_neither_file_nor_directory_is_refused_for_good() {
+    let folder = strange_tree();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    for name in ["fifo", "sock"] {
+        for verb in ["SIZE", "XMD5", "HASH"] {
+            let (code, text) = client.command(&format!("{verb} tree/{name}")).await;
+            assert!(code == 550 && text.contains("neither a file nor a directory"), "{verb}: {text}");
+        }
+        assert_eq!(client.download(&format!("RETR tree/{name}")).await.1, 550, "{name}");
+        assert_eq!(client.upload(&format!("STOR tree/{name}"), b"x").await.0, 553, "{name}");
+        assert_eq!(client.upload(&format!("APPE tree/{name}"), b"x").await.0, 550, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_only_looks_empty_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("d")).unwrap();
+    std::fs::write(folder.path().join("d/a\tb"), "").unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    assert_eq!(client.download("MLSD d").await.0, b"");
+    let (code, text) = client.command("RMD d").await;
+    assert!(code == 550 && text.contains("entries that no listing can show"), "{text}");
+    std::fs::write(folder.path().join("d/shown"), "").unwrap();
+    let (code, text) = client.command("RMD d").await;
+    assert!(code == 550 && text.contains("not empty"), "{text}");
+}

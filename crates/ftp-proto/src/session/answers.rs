@@ -10,7 +10,7 @@ use crate::session::action::{Action, Notice, Request};
 use crate::session::event::{Answer, Refusal};
 use crate::session::state::work::{Ask, Then, Work};
 use crate::session::state::{Core, LoggedIn};
-use crate::value::facts::{Entry, FactChange, Facts};
+use crate::value::facts::{Entry, FactChange, Facts, Kind};
 use crate::value::path::VPath;
 use crate::value::text::Text;
 use crate::value::time::TimeVal;
@@ -69,6 +69,9 @@ impl LoggedIn {
                 Reply::new(Code::PENDING, "Send RNTO with the new name.")
             }
             (Verb::Size, Answer::Facts(facts)) if facts.is_dir() => Refusal::IsADirectory.reply(verb, &path),
+            (Verb::Size, Answer::Facts(facts)) if facts.kind != Kind::File => {
+                Refusal::NotAFile.reply(verb, &path)
+            }
             (Verb::Size, Answer::Facts(facts)) => payload::size(facts.size),
             (Verb::Mdtm, Answer::Facts(facts)) => {
                 payload::time(facts.modify.unwrap_or(TimeVal::from_unix(0)))

@@ -161,9 +161,29 @@ pub enum Refusal {
     /// The name is taken.
     #[error("exists already")]
     Exists,
+    /// It is neither a file nor a directory: a pipe, a socket, a device.
+    #[error("neither a file nor a directory")]
+    NotAFile,
     /// The directory has entries.
     #[error("the directory is not empty")]
     NotEmpty,
+    /// All that the directory has are entries that no listing shows.
+    #[error(
+        "the directory looks empty, but has entries that no listing can show; the operator of the server can remove them"
+    )]
+    Unseen,
+    /// Another file system begins there.
+    #[error("another file system is mounted there")]
+    MountPoint,
+    /// It would have to move to another file system.
+    #[error("the new name is on another file system; upload it there, and delete it here")]
+    OtherFileSystem,
+    /// Nothing can be changed there, by anybody.
+    #[error("the file system is read-only")]
+    ReadOnly,
+    /// The file system has no such names.
+    #[error("the file system does not take this name; try other characters")]
+    Unstorable,
     /// The user has no right to it.
     #[error("permission denied")]
     Denied,

@@ -20,7 +20,13 @@ impl Refusal {
             | Self::NotADirectory
             | Self::IsADirectory
             | Self::Exists
+            | Self::NotAFile
             | Self::NotEmpty
+            | Self::Unseen
+            | Self::MountPoint
+            | Self::OtherFileSystem
+            | Self::ReadOnly
+            | Self::Unstorable
             | Self::Denied
             | Self::Outside
             | Self::KeptBeside(_)

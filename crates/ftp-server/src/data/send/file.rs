@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::session::{Count, Fault};
+use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -52,7 +53,7 @@ impl Part {
             let sending = stream.async_io(Interest::WRITABLE, || {
                 rustix::fs::sendfile(&*stream, file, Some(&mut offset), window).map_err(io::Error::from)
             });
-            let sent = within(stall, sending).await?.map_err(|error| broken(&error))? as u64;
+            let sent = within(stall, sending).await?.map_err(|error| whose(&error))? as u64;
             if sent == 0 {
                 let why = "the file became shorter while it was sent";
                 return Err(Fault::Storage(StorageError::Io(why.into())));
@@ -87,11 +88,27 @@ impl Part {
     }
 }
 
+/// Whether it was the disk or the connection: one call reads and writes.
+fn whose(error: &io::Error) -> Fault {
+    match Errno::from_io_error(error) {
+        Some(Errno::IO | Errno::STALE | Errno::UCLEAN | Errno::BADMSG | Errno::NODATA) => {
+            Fault::Storage(StorageError::Io(error.to_string().into()))
+        }
+        _ => broken(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
     use tokio::io::AsyncReadExt;
+
+    #[test]
+    fn a_broken_disk_is_not_called_a_broken_connection() {
+        assert!(matches!(whose(&Errno::IO.into()), Fault::Storage(StorageError::Io(_))));
+        assert!(matches!(whose(&Errno::CONNRESET.into()), Fault::Broken(_)));
+    }
 
     #[tokio::test]
     async fn a_part_arrives_whole_and_a_file_that_shrinks_is_told() {

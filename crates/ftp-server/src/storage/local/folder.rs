@@ -14,14 +14,14 @@ use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
-use rustix::fs::{AtFlags, DirEntry, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
 use crate::storage::local::confine::{Last, Place, Root, is_link};
 use crate::storage::local::draft::Unlinkable;
 use crate::storage::local::durable::Names;
-use crate::storage::local::host::refusal;
+use crate::storage::local::host::{name_refusal, refusal};
 use crate::storage::local::kept::{Kept, clear};
 use crate::storage::local::options::{LocalOptions, Partial};
 use crate::storage::local::rights::{may_change, perm};
@@ -83,7 +83,7 @@ impl Folder {
     /// What was read in `dir`, which is open, with its facts; `None` if it is not to be shown.
     pub(super) fn entry(&self, dir: &OwnedFd, read: &DirEntry) -> Result<Option<Entry>, StorageError> {
         let name = read.file_name().to_bytes();
-        if matches!(name, b"." | b"..") || name.iter().any(u8::is_ascii_control) || is_staging(name) {
+        if !is_shown(name) {
             return Ok(None);
         }
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
@@ -97,7 +97,7 @@ impl Folder {
         may_change(&place.dir)?;
         let names = Names::of(&place.dir, self.options.durability)?;
         let mode = Mode::from_raw_mode(0o777);
-        rustix::fs::mkdirat(&place.dir, OsStr::from_bytes(&place.name), mode).map_err(refusal)?;
+        rustix::fs::mkdirat(&place.dir, OsStr::from_bytes(&place.name), mode).map_err(name_refusal)?;
         names.confirm()
     }
 
@@ -105,6 +105,7 @@ impl Folder {
         if from.is_root() || to.is_root() {
             return Err(StorageError::Denied);
         }
+        let goes_into_itself = to.is_beneath(from);
         let (from, to) = (self.root.place(from, Last::Keep)?, self.root.place(to, Last::Keep)?);
         may_change(&from.dir)?;
         may_change(&to.dir)?;
@@ -122,8 +123,8 @@ impl Folder {
         let (taken, given) = (names_of(&from.dir)?, names_of(&to.dir)?);
         rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
             // A directory into itself.
-            Errno::INVAL => StorageError::Denied,
-            errno => refusal(errno),
+            Errno::INVAL if goes_into_itself => StorageError::Denied,
+            errno => name_refusal(errno),
         })?;
         self.drop_kept(&to);
         // The new name first: a crash between the two leaves both, and never neither.
@@ -166,7 +167,12 @@ impl Folder {
             // What is kept in it is seen by nobody.
             Err(Errno::NOTEMPTY) => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                clear(rustix::fs::openat(&place.dir, name, flags, Mode::empty()).map_err(refusal)?)?;
+                match clear(rustix::fs::openat(&place.dir, name, flags, Mode::empty()).map_err(refusal)?) {
+                    Err(StorageError::NotEmpty) if looks_empty(&place.dir, name) => {
+                        return Err(StorageError::Unseen);
+                    }
+                    cleared => cleared?,
+                }
                 rustix::fs::unlinkat(&place.dir, name, AtFlags::REMOVEDIR)
             }
             // A link to a directory was perhaps entered as one, and goes as one.
@@ -175,7 +181,7 @@ impl Folder {
             }
             done => done,
         }
-        .map_err(refusal)?;
+        .map_err(name_refusal)?;
         names.confirm()
     }
 
@@ -186,7 +192,7 @@ impl Folder {
         let names = Names::of(&place.dir, self.options.durability)?;
         match rustix::fs::unlinkat(&place.dir, OsStr::from_bytes(&place.name), AtFlags::empty()) {
             Err(Errno::NOENT) if kept.is_some() => {}
-            done => done.map_err(refusal)?,
+            done => done.map_err(name_refusal)?,
         }
         kept.map_or(Ok(()), |kept| kept.remove(&place.dir))?;
         names.confirm()
@@ -219,6 +225,20 @@ impl Folder {
     pub(super) fn take_kept(&self, place: &Place) -> Result<Option<Kept>, StorageError> {
         self.kept_name(&place.name).map_or(Ok(None), |name| Kept::take(&place.dir, &name))
     }
+}
+
+/// Whether a name that was read in a directory is shown.
+fn is_shown(name: &[u8]) -> bool {
+    !matches!(name, b"." | b"..") && !name.iter().any(u8::is_ascii_control) && !is_staging(name)
+}
+
+/// Whether a directory that is not empty has nothing to show.
+fn looks_empty(dir: &OwnedFd, name: &OsStr) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let read = rustix::fs::openat(dir, name, flags, Mode::empty()).and_then(Dir::read_from);
+    read.is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| !is_shown(entry.file_name().to_bytes())))
+    })
 }
 
 /// What is shown of an entry that was read in a directory; `None` if it has gone since. A line that is left out for any other

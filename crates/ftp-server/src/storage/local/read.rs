@@ -85,7 +85,7 @@ impl Folder {
             return Err(StorageError::IsADirectory);
         }
         if !metadata.is_file() {
-            return Err(StorageError::Unsupported);
+            return Err(StorageError::NotAFile);
         }
         // A file that nobody may read is not read, even where this process could.
         if metadata.mode() & 0o444 == 0 {

@@ -49,7 +49,7 @@ impl Folder {
             // Publishing by rename would not ask the file itself.
             Some((FileType::RegularFile, mode)) if mode & 0o222 == 0 => return Err(StorageError::Denied),
             Some((FileType::RegularFile, _)) => may(&place.dir, name, Access::WRITE_OK)?,
-            Some(_) => return Err(StorageError::Unsupported),
+            Some(_) => return Err(StorageError::NotAFile),
         }
         if how == Create::Replace && !self.is_live(path) { may_change(&place.dir) } else { Ok(()) }
     }
