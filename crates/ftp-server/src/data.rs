@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use crate::ports::{Arrival, Lease, Origin, reset};
-use crate::tls::{Belongs, Kin, Tickets, Tls};
+use crate::tls::{Holder, Kin, Proof, Protected, Tickets, Tls};
 
 pub(crate) mod active;
 pub(crate) mod handover;
@@ -44,7 +44,7 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a client may come to the passive port of a transfer that was refused.
 const RETIRING: Duration = Duration::from_secs(5);
 
-type Handshake = Pin<Box<dyn Future<Output = io::Result<TlsStream<TcpStream>>> + Send>>;
+type Handshake = Pin<Box<dyn Future<Output = io::Result<Protected>> + Send>>;
 
 /// What a transfer that runs needs to know of the session.
 #[derive(Debug, Clone)]
@@ -105,6 +105,13 @@ pub(crate) struct Guard {
     pub(crate) handshake: Duration,
 }
 
+impl Guard {
+    /// Says who is logged in from here on.
+    pub(crate) fn belong_to(&mut self, holder: Option<Holder>) {
+        self.kin.belong_to(holder);
+    }
+}
+
 /// The data connection of a session, as far as it has come. The diagram is in the head of this module.
 #[derive(Default)]
 pub(crate) enum Channel {
@@ -113,7 +120,7 @@ pub(crate) enum Channel {
     Reserved(Lease),
     Up(TcpStream, Origin),
     Handshaking(Handshake, Origin),
-    Secured(io::Result<Box<TlsStream<TcpStream>>>, Origin),
+    Secured(io::Result<Protected>, Origin),
     /// Of no use any more, but the client does not know yet.
     Retiring(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
@@ -137,7 +144,7 @@ impl DataStream {
 
 /// What tells that an upload has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proof {
+pub(crate) enum Farewell {
     /// The client has said so (RFC 4217 §9).
     CloseNotify,
     /// A FIN alone, which is that of a client that died, too; for MODE B and C there are others, but not for STRU F, MODE S.
@@ -177,7 +184,7 @@ impl Channel {
             }
             (Self::Handshaking(handshake, origin), _) => {
                 let (done, origin) = (handshake.await, *origin);
-                *self = Self::Secured(done.map(Box::new), origin);
+                *self = Self::Secured(done, origin);
             }
             (Self::Retiring(closing), _) => {
                 closing.await;
@@ -212,11 +219,11 @@ impl Channel {
                 Err(_) => return,
             },
             Self::Up(stream, _) => return close_gently(stream),
-            Self::Handshaking(handshake, _) => handshake.await.map(Box::new),
+            Self::Handshaking(handshake, _) => handshake.await,
             Self::Secured(secured, _) => secured,
             Self::None | Self::Retiring(_) => return,
         };
-        if let Ok(mut stream) = secured {
+        if let Ok(Protected { mut stream, .. }) = secured {
             end_in_order(stream.get_ref().0);
             // Whether the client hears of it or not: the reply tells.
             let _gone = stream.shutdown().await;
@@ -258,27 +265,24 @@ impl Channel {
             self.start_handshake(guard, if flow == Flow::Out { Tickets::One } else { Tickets::None });
         }
         if let Self::Handshaking(handshake, origin) = self {
-            self = Self::Secured(handshake.await.map(Box::new), origin);
+            self = Self::Secured(handshake.await, origin);
         }
         let Self::Secured(done, origin) = self else {
             return Err(Fault::Broken(Text::from("connection lost")));
         };
-        let stream = done.map_err(|error| Fault::Handshake(Text::clean(error.to_string())))?;
-        let session = stream.get_ref().1;
+        let protected = done.map_err(|error| Fault::Handshake(Text::clean(error.to_string())))?;
         // One from another address than was expected has to prove it, whatever is demanded of others.
-        let proved = origin == Origin::Expected || guard.kin.is_shown_by(session);
-        match guard.tls.belongs(session, &guard.kin) {
-            Belongs::Here if proved => {
-                if flow == Flow::In {
-                    end_in_order(stream.get_ref().0);
-                }
-                Ok(DataStream::Tls(stream))
+        let proof = if origin == Origin::Expected { Proof::AsDemanded } else { Proof::Needed };
+        let admitted = guard.tls.admits(&protected, &guard.kin, proof, guard.handshake).await;
+        let stream = protected.stream;
+        if admitted {
+            if flow == Flow::In {
+                end_in_order(stream.get_ref().0);
             }
-            Belongs::Here | Belongs::Elsewhere => {
-                refuse(stream, flow);
-                Err(Fault::ForeignSession)
-            }
+            return Ok(DataStream::Tls(stream));
         }
+        refuse(stream, flow);
+        Err(Fault::ForeignSession)
     }
 
     /// Who else came to the passive port.

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use crate::data::Guard;
 use crate::observe::{Incident, Who};
 use crate::shared::Shared;
-use crate::tls::{Binding, Kin};
+use crate::tls::Kin;
 
 mod ask;
 mod control;
@@ -59,7 +59,6 @@ pub(crate) struct Driver {
     transfer: Transfer,
     /// What runs for the session itself.
     job: Option<Job>,
-    binding: Binding,
     guard: Option<Guard>,
     incoming: Incoming,
     stay: Stay,
@@ -83,7 +82,6 @@ impl Driver {
             guest: None,
             transfer: Transfer::default(),
             job: None,
-            binding: Binding::random(),
             guard: None,
             incoming: Incoming::Open,
             stay: Stay::Open,
@@ -276,7 +274,7 @@ impl Driver {
             Action::Abort => self.job = None,
             Action::DropData => self.drop_data(),
             Action::RetireData => self.transfer.retire(&self.shared, self.who.peer.ip()),
-            Action::LogOut => self.guest = None,
+            Action::LogOut => self.seat(None),
             Action::Close => self.ending = Some(End::Said),
         }
     }
@@ -292,9 +290,11 @@ impl Driver {
                     Err(_) => return self.ending = Some(End::Lost),
                 }
             }
-            Done::Authenticated(result) => {
-                Event::Authenticated(result.map(|guest| self.guest.insert(guest).login()))
-            }
+            Done::Authenticated(result) => Event::Authenticated(result.map(|guest| {
+                let login = guest.login();
+                self.seat(Some(guest));
+                login
+            })),
             Done::Stored(answer, ready) => {
                 self.transfer.ready = ready;
                 Event::Stored(answer)
@@ -344,34 +344,37 @@ impl Driver {
             return self.ending = Some(End::Lost);
         };
         let within = self.shared.options.handshake;
-        self.job = Some(Job::secure(self.control.lend(), tls, self.binding, within));
+        self.job = Some(Job::secure(self.control.lend(), tls, within));
     }
 
-    fn secured(&mut self, control: Control, result: Result<TlsFacts, Unsecured>) {
+    fn secured(&mut self, control: Control, result: Result<(TlsFacts, Kin), Unsecured>) {
         self.control = control;
         match (result, self.shared.tls.clone()) {
-            (Ok(facts), Some(tls)) => {
-                let kin = Kin { own: self.binding, resumed: self.control.resumed_binding() };
+            (Ok((facts, kin)), Some(tls)) => {
                 self.guard = Some(Guard { tls, kin, handshake: self.shared.options.handshake });
                 self.answers.push_back(Event::Secured(facts));
             }
             (Ok(_), None) => self.ending = Some(End::Lost),
             (Err(why), _) => {
-                let incident = match why {
-                    Unsecured::Injected => Incident::Injected,
-                    Unsecured::Failed(error) => Incident::HandshakeFailed(error.to_string()),
-                };
-                self.shared.observer.incident(self.who, &incident);
+                self.shared.observer.incident(self.who, &why.into());
                 self.ending = Some(End::Lost);
             }
         }
     }
 
+    /// Who is logged in from here on.
+    fn seat(&mut self, guest: Option<Guest>) {
+        if let Some(guard) = &mut self.guard {
+            guard.belong_to(guest.as_ref().map(|guest| guest.holder.clone()));
+        }
+        self.guest = guest;
+    }
+
     fn ask(&mut self, request: Request) {
-        let Some(account) = self.guest.as_ref().map(|guest| &guest.account) else {
-            return self.answers.push_back(Event::Stored(Err(Refusal::Denied)));
-        };
-        self.job = Some(Job::ask(account, request));
+        match &self.guest {
+            Some(guest) => self.job = Some(Job::ask(&guest.account, request)),
+            None => self.answers.push_back(Event::Stored(Err(Refusal::Denied))),
+        }
     }
 
     fn notice(&mut self, notice: &Notice) {

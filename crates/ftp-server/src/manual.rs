@@ -51,7 +51,7 @@
 //! | `501 A is not your address (B): you are behind NAT` | PORT with a private address | use passive mode |
 //! | `425 Use EPSV, PASV or PORT first` | a transfer without a set-up | the client |
 //! | `425 TLS handshake on the data connection failed` | the client did not shake hands | the client: protect data connections (PROT P) |
-//! | `522 The TLS session of the data connection must resume …` | another session's ticket, or none where it is needed | the client, or `data_session` |
+//! | `522 The TLS session of the data connection must resume …` | another account's or address's ticket, or none where the client must hold one | the client, or `data_session`; another program at the client's address may have come first |
 //! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |
 //! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short; it is not published | the client |
 //! | `421 …` | the session ends: idle, too many, stopping | see its text |

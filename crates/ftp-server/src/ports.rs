@@ -40,7 +40,7 @@ pub enum DataPeer {
 
 impl DataPeer {
     /// What two addresses have to have in common.
-    fn key(self, address: IpAddr) -> IpAddr {
+    pub(crate) fn key(self, address: IpAddr) -> IpAddr {
         match (self, address) {
             (Self::Prefix, IpAddr::V4(ip)) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
             (Self::Prefix, IpAddr::V6(ip)) => IpAddr::V6((u128::from(ip) & !0 << 72).into()),

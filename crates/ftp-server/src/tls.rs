@@ -4,8 +4,8 @@
 //! client resumes one control session for many data connections. Clients that use each ticket once (RFC 8446 §C.4) get a
 //! new one with every download; none are sent on uploads, because a client that only writes would never read them, its
 //! kernel would answer the close with RST, and the end of the upload would be lost. Each ticket carries the random id of its
-//! control connection, so that a resumed data connection shows which session it belongs to (TLS 1.3; in TLS 1.2 rustls has
-//! no room for it); one from a data connection that did not show it says so, and proves no more than it did.
+//! control connection (`tls/ticket.rs`), so that a resumed data connection shows to whom it belongs (`tls/kinship.rs`); one
+//! from a data connection that did not show it says so, and proves no more than it did.
 //!
 //! ALPN is `ftp` for clients that offer any (ALPACA). The server chooses the cipher suite, in the order of its provider, because every data connection
 //! pays for it; a client that puts ChaCha20 first has no AES in hardware, and gets it. Not here: where certificates come from.
@@ -18,22 +18,30 @@ use std::time::Duration;
 use ftp_proto::session::TlsFacts;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{Acceptor, ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+mod kinship;
 pub(crate) mod stream;
+mod ticket;
 
 #[cfg(feature = "ring")]
 mod ring;
 
 #[cfg(feature = "ring")]
 pub use self::ring::ring_provider;
+
+pub use self::kinship::DataSession;
+pub(crate) use self::kinship::{Holder, Kin};
+
+use self::kinship::{Given, Kinships, Shown};
+use self::ticket::{Binding, Ticket, Ticketer};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
@@ -42,70 +50,6 @@ pub enum TlsError {
     /// The certificate and the key do not fit each other, or the provider cannot use them.
     #[error("certificate or key cannot be used: {0}")]
     Certificate(#[from] rustls::Error),
-}
-
-/// What a data connection has to prove by resuming a TLS session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DataSession {
-    /// Nothing; tickets are not looked at.
-    Off,
-    /// Nothing, but what `Require` would refuse goes into the log: to see before it is switched on.
-    Observe,
-    /// A ticket of another control session is refused; none is needed.
-    #[default]
-    Prefer,
-    /// The ticket of this control session is needed. Under TLS 1.2, whose tickets carry no binding, any session of
-    /// this server will do.
-    Require,
-}
-
-/// Where TLS sessions belong: the id that stands in their tickets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Binding([u8; 16]);
-
-impl Binding {
-    pub(crate) fn random() -> Self {
-        Self(rand::random())
-    }
-}
-
-/// What stands in the ticket of a data connection that had shown nothing: it shows nothing either, in whatever session.
-const UNPROVED: &[u8] = b"?";
-
-/// The TLS sessions that belong to a control connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Kin {
-    /// What its tickets carry.
-    pub(crate) own: Binding,
-    /// What it was itself resumed from.
-    pub(crate) resumed: Option<Vec<u8>>,
-}
-
-/// What a data connection shows by the session that it resumes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    /// That it belongs to its control connection.
-    Kinship,
-    /// Nothing, but nothing foreign either.
-    Nothing,
-    /// That it belongs elsewhere; or a full handshake.
-    Other,
-}
-
-impl Kin {
-    /// Whether a data connection has proved that it belongs to its control connection, whatever is demanded of it.
-    pub(crate) fn is_shown_by(&self, data: &ServerConnection) -> bool {
-        self.shown_by(data) == Shown::Kinship
-    }
-
-    fn shown_by(&self, data: &ServerConnection) -> Shown {
-        match data.received_resumption_data() {
-            // Also where the control connection was resumed from such a ticket.
-            Some(UNPROVED) => Shown::Nothing,
-            Some(shown) if shown == self.own.0 || Some(shown) == self.resumed.as_deref() => Shown::Kinship,
-            _ => Shown::Other,
-        }
-    }
 }
 
 /// Whether a data connection gets a ticket.
@@ -180,21 +124,30 @@ pub struct Tls {
     ticketer: Arc<dyn ProducesTickets>,
     current: RwLock<Configs>,
     data_session: DataSession,
+    kinships: Arc<Kinships>,
 }
 
-/// What is known of a data connection's TLS session.
+/// A data connection after its handshake.
+#[derive(Debug)]
+pub(crate) struct Protected {
+    pub(crate) stream: Box<TlsStream<TcpStream>>,
+    /// What it was resumed from.
+    ticket: Option<Ticket>,
+    given: Given,
+}
+
+/// How sure it has to be that a data connection belongs to its control connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Belongs {
-    /// It may carry data.
-    Here,
-    /// It was resumed from another control session, or not resumed where that is needed.
-    Elsewhere,
+pub(crate) enum Proof {
+    /// As is demanded of all.
+    AsDemanded,
+    /// It has to have shown it, whatever is demanded of others.
+    Needed,
 }
 
 impl Tls {
     /// TLS 1.2 and 1.3 with this chain, leaf first, and its key. Each provider of rustls has a `Ticketer`, which makes
-    /// and reads tickets; where two servers share one, a client may resume at the other. TLS 1.2, whose tickets name no
-    /// control session, then takes a session of either for a proof.
+    /// and reads tickets; where two servers share one, a client may resume at the other, which proves nothing there.
     ///
     /// # Errors
     /// [`TlsError::Certificate`] if they, or the suites of the provider, cannot be used.
@@ -204,8 +157,9 @@ impl Tls {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsError> {
-        let current = RwLock::new(configs(&provider, &ticketer, (chain, key), Vec::new())?);
-        Ok(Self { provider, ticketer, current, data_session: DataSession::default() })
+        let current = RwLock::new(configs(&provider, (chain, key), Vec::new())?);
+        let (data_session, kinships) = (DataSession::default(), Arc::<Kinships>::default());
+        Ok(Self { provider, ticketer, current, data_session, kinships })
     }
 
     /// What data connections have to prove; [`DataSession::Prefer`] unless this says otherwise.
@@ -221,7 +175,7 @@ impl Tls {
     /// # Errors
     /// [`TlsError::Certificate`] if one cannot be used; the old ones stay.
     pub fn replace(&self, identity: Identity, hosts: Vec<(String, Identity)>) -> Result<(), TlsError> {
-        let fresh = configs(&self.provider, &self.ticketer, identity, hosts)?;
+        let fresh = configs(&self.provider, identity, hosts)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -230,18 +184,18 @@ impl Tls {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The server's side of a handshake on a control connection; its tickets carry `binding`.
-    pub(crate) async fn control<S>(
-        &self,
-        stream: S,
-        binding: Binding,
-        within: Duration,
-    ) -> io::Result<TlsStream<S>>
+    /// The server's side of a handshake on a control connection, and what shows that a data connection belongs to it. An
+    /// earlier handshake on the same connection proves nothing for this one.
+    pub(crate) async fn control<S>(&self, stream: S, within: Duration) -> io::Result<(TlsStream<S>, Kin)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let config = self.current().control;
-        in_time(within, shake(config, stream, |connection| connection.set_resumption_data(&binding.0))).await
+        let own = Binding::random();
+        let ticketer = Ticketer::control(Arc::clone(&self.ticketer), own);
+        let stream =
+            in_time(within, shake(self.current().control, &ticketer, stream, |_connection| {})).await?;
+        let kin = Kinships::note(&self.kinships, own, ticketer.used_by(stream.get_ref().1));
+        Ok((stream, kin))
     }
 
     /// The server's side of a handshake on a data connection.
@@ -251,46 +205,37 @@ impl Tls {
         kin: Kin,
         tickets: Tickets,
         within: Duration,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    ) -> io::Result<Protected> {
         let current = self.current();
         let config = if tickets == Tickets::One { current.download } else { current.data };
+        let ticketer = Ticketer::data(Arc::clone(&self.ticketer));
         // The hello has been answered by then, so it is known what was resumed; tickets come at the end of the handshake.
-        // After a HelloRetryRequest it is not known yet: such a connection counts as one that showed nothing.
-        let prepare = |connection: &mut ServerConnection| match kin.shown_by(connection) {
-            Shown::Kinship => connection.set_resumption_data(&kin.own.0),
-            Shown::Nothing | Shown::Other => connection.set_resumption_data(UNPROVED),
+        // After a HelloRetryRequest it is not known yet: the tickets of such a connection prove nothing.
+        let prepare = |connection: &mut ServerConnection| {
+            ticketer.write(match ticketer.used_by(connection) {
+                Some(ticket) if self.kinships.knows(&kin, ticket) => kin.own,
+                Some(ticket) => ticket.binding,
+                None => Binding::UNPROVED,
+            });
         };
-        in_time(within, shake(config, stream, prepare)).await
+        let stream = Box::new(in_time(within, shake(config, &ticketer, stream, prepare)).await?);
+        let connection = stream.get_ref().1;
+        // TLS 1.2 renews each ticket.
+        let comes =
+            tickets == Tickets::One || connection.protocol_version() == Some(ProtocolVersion::TLSv1_2);
+        let proves = ticketer.written() != Binding::UNPROVED;
+        let given = if comes && proves { Given::Kin } else { Given::Nothing };
+        Ok(Protected { ticket: ticketer.used_by(connection), stream, given })
     }
 
-    /// Whether a data connection may serve a control connection, by what is demanded of all.
-    pub(crate) fn belongs(&self, data: &ServerConnection, kin: &Kin) -> Belongs {
-        let shown = kin.shown_by(data);
-        let verdict = self.judge(data, shown);
-        if verdict == Belongs::Elsewhere && self.data_session == DataSession::Observe {
-            tracing::info!("a data connection does not resume its control session; observed only");
+    /// Whether a data connection may serve a control connection.
+    pub(crate) async fn admits(&self, data: &Protected, kin: &Kin, proof: Proof, patience: Duration) -> bool {
+        if self.data_session == DataSession::Off && proof == Proof::AsDemanded {
+            return true;
         }
-        match self.data_session {
-            DataSession::Off | DataSession::Observe => Belongs::Here,
-            DataSession::Prefer | DataSession::Require => verdict,
-        }
-    }
-
-    /// The verdict on a data connection that showed this.
-    fn judge(&self, data: &ServerConnection, shown: Shown) -> Belongs {
-        let is_tls12 = data.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        match (self.data_session, data.handshake_kind(), shown) {
-            // rustls carries no binding in TLS 1.2: all that is known is that the client holds a session of ours.
-            (_, Some(HandshakeKind::Resumed), _) if is_tls12 => Belongs::Here,
-            (_, _, Shown::Kinship) => Belongs::Here,
-            (
-                DataSession::Prefer,
-                Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest),
-                _,
-            )
-            | (DataSession::Prefer, _, Shown::Nothing) => Belongs::Here,
-            _ => Belongs::Elsewhere,
-        }
+        let shown = self.kinships.shown(kin, data.ticket, patience).await;
+        let admitted = self.kinships.admits(self.data_session, kin, (shown, data.ticket, data.given));
+        admitted && (proof == Proof::AsDemanded || shown == Shown::Kinship)
     }
 }
 
@@ -301,6 +246,7 @@ const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 /// behind keys that the client does not have yet.
 async fn shake<S>(
     config: Config,
+    ticketer: &Arc<Ticketer>,
     stream: S,
     prepare: impl FnOnce(&mut ServerConnection),
 ) -> io::Result<TlsStream<S>>
@@ -316,7 +262,9 @@ where
         start.io.flush().await?;
         return Err(io::Error::other("the client offers other protocols than ftp by ALPN"));
     }
-    start.into_stream_with(config, prepare).await
+    let mut config = ServerConfig::clone(&config);
+    config.ticketer = Arc::<Ticketer>::clone(ticketer);
+    start.into_stream_with(Arc::new(config), prepare).await
 }
 
 async fn in_time<T>(within: Duration, handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -326,7 +274,6 @@ async fn in_time<T>(within: Duration, handshake: impl Future<Output = io::Result
 
 fn configs(
     provider: &Arc<CryptoProvider>,
-    ticketer: &Arc<dyn ProducesTickets>,
     (chain, key): Identity,
     hosts: Vec<(String, Identity)>,
 ) -> Result<Configs, TlsError> {
@@ -338,7 +285,8 @@ fn configs(
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions()?;
     let mut control = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
-    control.ticketer = Arc::clone(ticketer);
+    // Sessions by id would show nothing of whose they are.
+    control.session_storage = Arc::new(NoServerSessionStorage {});
     control.send_tls13_tickets = 4;
     control.alpn_protocols = vec![b"ftp".to_vec()];
     let mut data = control.clone();

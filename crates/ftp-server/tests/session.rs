@@ -13,12 +13,11 @@ mod client;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Client, PROFILES, Profile, builder, builder_for, certificate, start, trust};
+use client::{Client, PROFILES, Profile, builder, builder_for, start, trust};
 use ftp_server::auth::{Account, Rights};
 use ftp_server::proto::session::Policy;
 use ftp_server::proto::value::path::VPath;
 use ftp_server::storage::MemoryStorage;
-use ftp_server::tls::{DataSession, Tls};
 use ftp_server::{Limits, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -382,89 +381,6 @@ async fn a_stopping_server_lets_transfers_end() {
     tokio::time::timeout(Duration::from_secs(8), running).await.unwrap().unwrap();
 }
 
-/// A TLS session belongs to its control connection: another one's ticket opens no data connection.
-#[tokio::test]
-async fn tickets_of_other_sessions_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "bound").unwrap();
-    for (mode, own, fresh, foreign) in [
-        (DataSession::Off, 226, 226, 226),
-        (DataSession::Prefer, 226, 226, 522),
-        (DataSession::Require, 226, 522, 522),
-    ] {
-        let (chain, key) = certificate();
-        let tls = Tls::with_ring(chain, key).unwrap().data_session(mode);
-        let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
-        let mut mallory = Client::login(&server, Profile::Explicit).await;
-        let mut client = Client::login(&server, Profile::Explicit).await;
-        assert_eq!(client.download("RETR file").await.1, own, "{mode:?}: its own session, resumed");
-        let remembered = Arc::clone(&client.tls);
-        client.tls = trust();
-        assert_eq!(client.download("RETR file").await.1, fresh, "{mode:?}: a full handshake");
-        assert_eq!(
-            client.download("RETR file").await.1,
-            fresh,
-            "{mode:?}: its ticket proves no more than it did"
-        );
-        let mut later = Client::login(&server, Profile::Explicit).await;
-        later.tls = Arc::clone(&client.tls);
-        assert_eq!(later.download("RETR file").await.1, fresh, "{mode:?}: nor in another session");
-        mallory.tls = remembered;
-        assert_eq!(
-            mallory.download("RETR file").await.1,
-            foreign,
-            "{mode:?}: the session of another connection"
-        );
-    }
-}
-
-/// A ticket of a data connection that had shown nothing shows nothing where the control connection was resumed from such a
-/// ticket, either. Two servers share their tickets here: one that asks for nothing hands them out.
-#[tokio::test]
-async fn a_login_does_not_make_an_unproved_ticket_prove_anything() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "unproved").unwrap();
-    let (chain, key) = certificate();
-    let ticketer = rustls::crypto::ring::Ticketer::new().unwrap();
-    let server = |mode| {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = Tls::new(provider, Arc::clone(&ticketer), chain.clone(), key.clone_key()).unwrap();
-        start(builder(folder.path()).tls(Arc::new(tls.data_session(mode))))
-    };
-    let (lax, strict) = (server(DataSession::Prefer).await, server(DataSession::Require).await);
-    let mut client = Client::login(&lax, Profile::Explicit).await;
-    let mut unproved = Vec::new();
-    for _ in 0..2 {
-        client.tls = trust();
-        assert_eq!(client.download("RETR file").await.1, 226);
-        unproved.push(Arc::clone(&client.tls));
-    }
-    let mut impostor = Client::connect(&strict, Profile::Explicit).await;
-    impostor.tls = Arc::clone(&unproved[0]);
-    let mut impostor = impostor.log_in().await;
-    assert_eq!(impostor.secured, Some(rustls::HandshakeKind::Resumed));
-    let own = std::mem::replace(&mut impostor.tls, Arc::clone(&unproved[1]));
-    assert_eq!(impostor.download("RETR file").await.1, 522);
-    impostor.tls = own;
-    assert_eq!(impostor.download("RETR file").await.1, 226, "its control connection's own tickets do");
-}
-
-/// Clients that keep to RFC 8446 §C.4 use each ticket once: with a new one in every download they never run out.
-#[tokio::test]
-async fn a_client_that_uses_tickets_once_resumes_for_every_download() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "resumed").unwrap();
-    let (chain, key) = certificate();
-    let tls = Tls::with_ring(chain, key).unwrap().data_session(DataSession::Require);
-    let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
-    let mut client = Client::login(&server, Profile::Explicit).await;
-    for _ in 0..12 {
-        let (data, code, text) = client.download("RETR file").await;
-        assert_eq!((data.as_slice(), code), (&b"resumed"[..], 226), "{text}");
-        assert_eq!(client.download("MLSD").await.1, 226);
-    }
-}
-
 #[tokio::test]
 async fn rein_keeps_implicit_tls() {
     let folder = tempfile::tempdir().unwrap();
@@ -529,25 +445,6 @@ async fn a_download_that_breaks_is_told_and_the_session_goes_on() {
         let end = wire.read_to_end(&mut rest).await;
         assert!(end.is_err(), "{profile:?}: an aborted download must not look complete");
         assert_eq!(client.command("NOOP").await.0, 200);
-    }
-}
-
-/// TLS 1.2 has no room for a binding: a resumed session of this server has to be good enough.
-#[tokio::test]
-async fn tls_1_2_clients_may_resume() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "resumed").unwrap();
-    for mode in [DataSession::Prefer, DataSession::Require] {
-        let (chain, key) = certificate();
-        let tls = Tls::with_ring(chain, key).unwrap().data_session(mode);
-        let server = start(builder(folder.path()).tls(Arc::new(tls))).await;
-        let mut client = Client::connect(&server, Profile::Explicit).await;
-        client.tls = client::trust_in(&[&rustls::version::TLS12]);
-        let mut client = client.log_in().await;
-        for _ in 0..3 {
-            let (data, code, text) = client.download("RETR file").await;
-            assert_eq!((data.as_slice(), code), (&b"resumed"[..], 226), "{mode:?}: {text}");
-        }
     }
 }
 

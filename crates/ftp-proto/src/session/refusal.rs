@@ -148,7 +148,7 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
         }
         Fault::ForeignSession => (
             Code::NETWORK_PROTOCOL,
-            "The TLS session of the data connection must resume that of this control connection.".to_owned(),
+            "The TLS session of the data connection must resume that of this control connection, or of another one of the same account and address.".to_owned(),
         ),
         Fault::Broken(why) => {
             (Code::TRANSFER_ABORTED, format!("Data connection broke after {moved} octets: {why}."))

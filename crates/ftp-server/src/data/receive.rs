@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::data::handover::{Moving, Progress};
-use crate::data::{DataStream, Proof, Stop, within};
+use crate::data::{DataStream, Farewell, Stop, within};
 use crate::storage::{Sink, StorageError};
 
 mod buffers;
@@ -51,7 +51,7 @@ pub(crate) struct Received {
     pub(crate) sink: Box<dyn Sink>,
     /// The last octets, which are not written yet.
     pub(crate) last: Vec<u8>,
-    pub(crate) proof: Proof,
+    pub(crate) farewell: Farewell,
 }
 
 impl Upload {
@@ -120,10 +120,10 @@ impl Moving for Upload {
             self.close().await;
         }
         let Self { way, intake: Intake { sink, count, .. } } = self;
-        let proof = way.proof();
+        let farewell = way.farewell();
         drop(way);
         Progress::Ended(match whole {
-            Ok(last) => (count, Ok(Received { sink, last, proof })),
+            Ok(last) => (count, Ok(Received { sink, last, farewell })),
             Err(fault) => {
                 let left = give_up(sink, &fault).await;
                 (count, Err((fault, left)))
@@ -140,10 +140,10 @@ impl Moving for Upload {
 }
 
 impl Way {
-    fn proof(&self) -> Proof {
+    fn farewell(&self) -> Farewell {
         match self {
-            Self::Kernel(..) | Self::Clear(..) => Proof::Bare,
-            Self::Tls(..) => Proof::CloseNotify,
+            Self::Kernel(..) | Self::Clear(..) => Farewell::Bare,
+            Self::Tls(..) => Farewell::CloseNotify,
         }
     }
 

@@ -17,8 +17,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::observe::Incident;
 use crate::tls::stream::Prefixed;
-use crate::tls::{self, Binding, Tls};
+use crate::tls::{self, Kin, Tls};
 
 /// The longest that the client may leave a reply unread.
 const WRITE_TIME: Duration = Duration::from_secs(60);
@@ -61,6 +62,15 @@ pub(super) enum Unsecured {
     Injected,
     /// The handshake failed.
     Failed(io::Error),
+}
+
+impl From<Unsecured> for Incident {
+    fn from(why: Unsecured) -> Self {
+        match why {
+            Unsecured::Injected => Self::Injected,
+            Unsecured::Failed(error) => Self::HandshakeFailed(error.to_string()),
+        }
+    }
 }
 
 /// The control connection and what is on its way in and out.
@@ -228,19 +238,13 @@ impl Control {
     pub(super) async fn secure(
         mut self,
         tls: &Tls,
-        binding: Binding,
         within: Duration,
-    ) -> (Self, Result<TlsFacts, Unsecured>) {
-        let result = self.shake_hands(tls, binding, within).await;
+    ) -> (Self, Result<(TlsFacts, Kin), Unsecured>) {
+        let result = self.shake_hands(tls, within).await;
         (self, result)
     }
 
-    async fn shake_hands(
-        &mut self,
-        tls: &Tls,
-        binding: Binding,
-        within: Duration,
-    ) -> Result<TlsFacts, Unsecured> {
+    async fn shake_hands(&mut self, tls: &Tls, within: Duration) -> Result<(TlsFacts, Kin), Unsecured> {
         self.flush().await.map_err(Unsecured::Failed)?;
         let prefix = self.framer.take_rest();
         let opening = HANDSHAKE_RECORD.get(..prefix.len().min(HANDSHAKE_RECORD.len())).unwrap_or_default();
@@ -250,19 +254,11 @@ impl Control {
         let Wire::Clear(stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
             return Err(Unsecured::Failed(io::ErrorKind::NotConnected.into()));
         };
-        let stream =
-            tls.control(Prefixed::new(prefix, stream), binding, within).await.map_err(Unsecured::Failed)?;
+        let stream = Prefixed::new(prefix, stream);
+        let (stream, kin) = tls.control(stream, within).await.map_err(Unsecured::Failed)?;
         let facts = tls::facts(stream.get_ref().1);
         self.wire = Wire::Tls(Box::new(stream));
-        Ok(facts)
-    }
-
-    /// The binding in the ticket that this connection itself was resumed from.
-    pub(super) fn resumed_binding(&self) -> Option<Vec<u8>> {
-        match &self.wire {
-            Wire::Tls(stream) => stream.get_ref().1.received_resumption_data().map(<[u8]>::to_vec),
-            Wire::Clear(_) | Wire::Away | Wire::Lost => None,
-        }
+        Ok((facts, kin))
     }
 
     /// Ends TLS with close_notify in both directions and goes on in clear.

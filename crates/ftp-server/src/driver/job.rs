@@ -20,11 +20,11 @@ use crate::driver::publish::{Behind, Verdict, Whole};
 use crate::observe::ClientEnd;
 use crate::ports::Lease;
 use crate::shared::Shared;
-use crate::tls::{Binding, Tls};
+use crate::tls::{Kin, Tls};
 
 /// What a job has come to.
 pub(super) enum Done {
-    Secured(Box<Control>, Result<TlsFacts, Unsecured>),
+    Secured(Box<Control>, Result<(TlsFacts, Kin), Unsecured>),
     Unsecured(Box<Control>, io::Result<()>),
     Authenticated(Result<Guest, Denied>),
     Stored(Result<Answer, Refusal>, Ready),
@@ -65,9 +65,9 @@ impl Job {
     }
 
     /// Starts TLS on the control connection.
-    pub(super) fn secure(control: Control, tls: Arc<Tls>, binding: Binding, within: Duration) -> Self {
+    pub(super) fn secure(control: Control, tls: Arc<Tls>, within: Duration) -> Self {
         Self::new(Bereft::Drop, async move {
-            let (control, result) = control.secure(&tls, binding, within).await;
+            let (control, result) = control.secure(&tls, within).await;
             Done::Secured(Box::new(control), result)
         })
     }

@@ -12,10 +12,13 @@ use ftp_proto::value::path::VPath;
 use crate::auth::{Account, Attempt};
 use crate::limits::Seat;
 use crate::shared::Shared;
+use crate::tls::Holder;
 
 /// A user who is logged in: what the login yielded, until it is over.
 pub(super) struct Guest {
     pub(super) account: Account,
+    /// By which the TLS sessions of this user and client are known.
+    pub(super) holder: Holder,
     /// The place that the user takes, where these are counted.
     _seat: Option<Seat>,
 }
@@ -26,6 +29,12 @@ impl Guest {
         let Account { rights, storage, file_max, welcome, .. } = &self.account;
         Login::new(*rights, VPath::root(), storage.can()).file_max(*file_max).welcome(welcome.clone())
     }
+}
+
+/// An account's name, with its virtual host if there is one; the octet between them stands in no host name.
+fn whose(credentials: &Credentials) -> Vec<u8> {
+    let host = credentials.host.as_deref().unwrap_or_default();
+    [host.as_bytes(), b"/", credentials.user.as_bytes()].concat()
 }
 
 /// Checks a login from `peer`. One that fails takes its time.
@@ -41,7 +50,13 @@ pub(super) async fn authenticate(
             let name = credentials.user.as_bytes();
             match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
                 Some(None) => Err(Denied::TooMany),
-                seat => Ok(Guest { account, _seat: seat.flatten() }),
+                seat => {
+                    let holder = Holder {
+                        account: whose(&credentials).into(),
+                        client: shared.options.data_peer.key(peer),
+                    };
+                    Ok(Guest { account, holder, _seat: seat.flatten() })
+                }
             }
         }
         Err(denied) => {

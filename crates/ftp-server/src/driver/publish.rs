@@ -19,7 +19,7 @@ use ftp_proto::session::{Count, Failure, Fault};
 
 use crate::auth::BareClose;
 use crate::data::receive::{Received, give_up};
-use crate::data::{Proof, Stop, two_turns};
+use crate::data::{Farewell, Stop, two_turns};
 use crate::storage::NotStored;
 
 /// How long the end of a control connection may come behind that of the data connection, when one client has died.
@@ -69,13 +69,15 @@ pub(super) enum Looked {
 impl Whole {
     pub(super) fn verdict(&self, behind: Behind) -> Verdict {
         let replaces = || self.received.sink.replaces();
-        match (self.received.proof, behind) {
+        match (self.received.farewell, behind) {
             _ if self.stop.is_set() => Verdict::Break(Fault::Aborted),
-            (Proof::CloseNotify, _) | (Proof::Bare, Behind::Quit) => Verdict::Name,
-            (Proof::Bare, Behind::Leaving) => Verdict::Wait,
-            (Proof::Bare, Behind::Here) if self.looked == Looked::NotYet && replaces() => Verdict::LookAgain,
-            (Proof::Bare, Behind::Here) => Verdict::Name,
-            (Proof::Bare, Behind::Gone) => match self.bare_close {
+            (Farewell::CloseNotify, _) | (Farewell::Bare, Behind::Quit) => Verdict::Name,
+            (Farewell::Bare, Behind::Leaving) => Verdict::Wait,
+            (Farewell::Bare, Behind::Here) if self.looked == Looked::NotYet && replaces() => {
+                Verdict::LookAgain
+            }
+            (Farewell::Bare, Behind::Here) => Verdict::Name,
+            (Farewell::Bare, Behind::Gone) => match self.bare_close {
                 BareClose::Always => Verdict::Name,
                 BareClose::New if !replaces() => Verdict::Name,
                 BareClose::New | BareClose::Broken => Verdict::Break(Fault::ClientGone),

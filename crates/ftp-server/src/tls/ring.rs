@@ -53,7 +53,7 @@ fn has_aes() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::{Binding, facts};
+    use crate::tls::facts;
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, RootCertStore};
     use std::time::Duration;
@@ -77,12 +77,10 @@ mod tests {
         let (here, there) = tokio::io::duplex(1 << 16);
         let name = ServerName::try_from("localhost").unwrap();
         let connector = TlsConnector::from(Arc::new(client));
-        let (server, client) = tokio::join!(
-            tls.control(here, Binding::random(), Duration::from_secs(5)),
-            connector.connect(name, there)
-        );
+        let (server, client) =
+            tokio::join!(tls.control(here, Duration::from_secs(5)), connector.connect(name, there));
         client.unwrap();
-        facts(server.unwrap().get_ref().1).cipher
+        facts(server.unwrap().0.get_ref().1).cipher
     }
 
     #[tokio::test]

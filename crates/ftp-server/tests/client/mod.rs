@@ -106,15 +106,24 @@ pub(crate) struct Client {
     pub(crate) tls: Arc<ClientConfig>,
     /// How AUTH TLS went.
     pub(crate) secured: Option<HandshakeKind>,
+    /// Who logs in.
+    pub(crate) user: &'static str,
     profile: Profile,
     address: SocketAddr,
 }
 
 async fn shake(tls: &Arc<ClientConfig>, wire: impl Wire + 'static) -> (Box<dyn Wire>, Option<HandshakeKind>) {
+    try_shake(tls, wire).await.unwrap()
+}
+
+async fn try_shake(
+    tls: &Arc<ClientConfig>,
+    wire: impl Wire + 'static,
+) -> std::io::Result<(Box<dyn Wire>, Option<HandshakeKind>)> {
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, wire).await.unwrap();
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, wire).await?;
     let kind = stream.get_ref().1.handshake_kind();
-    (Box::new(stream), kind)
+    Ok((Box::new(stream), kind))
 }
 
 impl Client {
@@ -126,10 +135,16 @@ impl Client {
 
     pub(crate) async fn connect_to(address: SocketAddr, profile: Profile) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        let tls = trust();
+        Self::greet(stream, profile, trust()).await
+    }
+
+    /// Takes up a connection, with the TLS sessions of `tls`, and reads the greeting.
+    pub(crate) async fn greet(stream: TcpStream, profile: Profile, tls: Arc<ClientConfig>) -> Self {
+        let address = stream.peer_addr().unwrap();
         let wire: Box<dyn Wire> =
             if profile == Profile::Implicit { shake(&tls, stream).await.0 } else { Box::new(stream) };
-        let mut client = Self { wire: Some(wire), read: Vec::new(), tls, secured: None, profile, address };
+        let (wire, read) = (Some(wire), Vec::new());
+        let mut client = Self { wire, read, tls, secured: None, user: "me", profile, address };
         assert_eq!(client.reply().await.0, 220);
         client
     }
@@ -147,7 +162,7 @@ impl Client {
             assert_eq!(self.command("PBSZ 0").await.0, 200);
             assert_eq!(self.command("PROT P").await.0, 200);
         }
-        assert_eq!(self.command("USER me").await.0, 331);
+        assert_eq!(self.command(&format!("USER {}", self.user)).await.0, 331);
         assert_eq!(self.command("PASS secret").await.0, 230);
         assert_eq!(self.command("TYPE I").await.0, 200);
         self
@@ -273,10 +288,13 @@ impl Client {
         if code != 150 {
             return (Vec::new(), code, text);
         }
-        let mut wire = self.protect(stream).await;
         let mut data = Vec::new();
-        let _cut = wire.read_to_end(&mut data).await;
-        drop(wire);
+        // A server that refuses the connection may do so before the handshake is over.
+        if !self.protects() {
+            let _cut = { stream }.read_to_end(&mut data).await;
+        } else if let Ok((mut wire, _)) = try_shake(&self.tls, stream).await {
+            let _cut = wire.read_to_end(&mut data).await;
+        }
         let (code, text) = self.reply().await;
         (data, code, text)
     }
