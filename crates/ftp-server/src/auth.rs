@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use ftp_proto::value::text::Text;
 
 use crate::storage::Storage;
+use crate::tls::CloseNotify;
 
 mod remembered;
 pub mod throttle;
@@ -59,13 +60,24 @@ pub struct Account {
     pub file_max: Option<u64>,
     /// What an upload in clear is taken for whose client closed without QUIT.
     pub bare_close: BareClose,
+    /// Whether uploads of this user over TLS may end without close_notify; what the server's [`Tls`](crate::tls::Tls)
+    /// says if absent.
+    pub close_notify: Option<CloseNotify>,
 }
 
 impl Account {
     /// An account with those rights on that file system.
     #[must_use]
     pub fn new(rights: Rights, storage: Arc<dyn Storage>) -> Self {
-        Self { rights, storage, welcome: None, sessions: None, file_max: None, bare_close: BareClose::Broken }
+        Self {
+            rights,
+            storage,
+            welcome: None,
+            sessions: None,
+            file_max: None,
+            bare_close: BareClose::Broken,
+            close_notify: None,
+        }
     }
 }
 

@@ -85,6 +85,8 @@ pub struct TlsSection {
     pub clear_data: Toggle,
     /// Whether CCC is taken.
     pub clear_control: Toggle,
+    /// Whether uploads have to end with close_notify: `require` or `optional`.
+    pub close_notify: CloseNotifyName,
 }
 
 /// `[passive]`
@@ -250,6 +252,8 @@ pub struct UserSection {
     /// What an upload in clear is taken for whose client closed everything without QUIT: `broken`, `new` or `always` whole.
     #[serde(default)]
     pub bare_close: BareCloseName,
+    /// Whether uploads over TLS have to end with close_notify; as in `[tls]` if absent.
+    pub close_notify: Option<CloseNotifyName>,
     /// Whether TLS is needed even where plain FTP is allowed.
     #[serde(default)]
     pub tls_only: Toggle,
@@ -315,6 +319,9 @@ names! {
     DataSessionName: "off" => crate::tls::DataSession::Off, "observe" => crate::tls::DataSession::Observe, "prefer" => crate::tls::DataSession::Prefer,
         "require" => crate::tls::DataSession::Require;
         default crate::tls::DataSession::Prefer, crate::tls::DataSession;
+    /// `close_notify`
+    CloseNotifyName: "require" => crate::tls::CloseNotify::Require, "optional" => crate::tls::CloseNotify::Optional;
+        default crate::tls::CloseNotify::Require, crate::tls::CloseNotify;
     /// `data_peer`
     DataPeerName: "exact" => crate::ports::DataPeer::Exact, "prefix" => crate::ports::DataPeer::Prefix,
         "resumed" => crate::ports::DataPeer::Resumed;

@@ -43,7 +43,7 @@ use job::{Bereft, Done, Job, finish};
 use login::{Guest, authenticate};
 use phase::{End, Happening, Incoming, Stay, until};
 use publish::Behind;
-use record::LetGo;
+use record::{LetGo, note_close};
 use transfer::Transfer;
 
 /// A session and everything it owns.
@@ -311,11 +311,8 @@ impl Driver {
             }
             Done::Dialled(Err(fault)) => return self.report_missed(fault),
             Done::Received(whole) => return self.transfer.received(*whole),
-            Done::Sent(count, client_end) => {
-                self.transfer.client_ended(client_end);
-                Event::Ended(Ok(count))
-            }
-            Done::Ended(result) => Event::Ended(result),
+            Done::Sent(count, client_end) => Event::Ended(Ok(self.transfer.sent(count, client_end))),
+            Done::Ended(result, ending) => Event::Ended(note_close(&self.shared, self.who, result, ending)),
         };
         self.answers.push_back(answer);
     }

@@ -52,6 +52,8 @@ pub struct Client {
     pub active: Tally,
     /// Transfers in which the connection stood and nothing moved.
     pub silent: u64,
+    /// Uploads that ended without TLS close_notify: taken, and refused.
+    pub unclosed: Tally,
     /// From where a connection came in its place, the last time.
     pub stranger: Option<IpAddr>,
     /// What went wrong last, in the words of the reply.
@@ -68,6 +70,8 @@ pub struct Report {
     pub passive: Tally,
     /// Connections to clients.
     pub active: Tally,
+    /// Uploads that ended without TLS close_notify: taken, and refused.
+    pub unclosed: Tally,
     /// Ports that never work between others that do.
     pub holes: Vec<(u16, u16)>,
     /// Clients with trouble, the latest first: address, what is known, who seems to be in the way.
@@ -88,6 +92,7 @@ pub(crate) struct Health {
 struct Seen {
     passive: Tally,
     active: Tally,
+    unclosed: Tally,
     ports: BTreeMap<u16, Tally>,
     clients: HashMap<IpAddr, Client>,
 }
@@ -103,6 +108,7 @@ impl Seen {
             passive: Tally::default(),
             active: Tally::default(),
             silent: 0,
+            unclosed: Tally::default(),
             stranger: None,
             trouble: None,
             last: Instant::now(),
@@ -193,6 +199,13 @@ impl Health {
         }
     }
 
+    /// An upload ended without TLS close_notify, and was taken or not.
+    pub(crate) fn unclosed(&self, client: IpAddr, outcome: Outcome) {
+        let mut seen = self.lock();
+        seen.unclosed.count(outcome);
+        seen.client(client).unclosed.count(outcome);
+    }
+
     /// A transfer failed; in the words of its reply.
     pub(crate) fn trouble(&self, client: IpAddr, said: String, moved: Moved) {
         let mut seen = self.lock();
@@ -231,6 +244,7 @@ impl Health {
             range: self.range.clone(),
             passive: seen.passive,
             active: seen.active,
+            unclosed: seen.unclosed,
             holes,
             clients,
             age: self.begun.elapsed(),
@@ -293,9 +307,13 @@ mod tests {
         health.passive(address(1), 40_000, Outcome::Good, None);
         health.passive(address(2), 40_001, Outcome::Bad, Some(address(9)));
         health.trouble(address(2), "425 no".to_owned(), Moved::Otherwise);
+        health.unclosed(address(2), Outcome::Bad);
+        health.unclosed(address(1), Outcome::Good);
         let report = health.report();
         let [(client, known, suspect)] = report.clients.as_slice() else { panic!("{:?}", report.clients) };
         assert_eq!((*client, known.stranger, *suspect), (address(2), Some(address(9)), Suspect::Client));
+        let tally = |good, bad| Tally { good, bad };
+        assert_eq!((known.unclosed, report.unclosed), (tally(0, 1), tally(1, 1)));
         for number in 0..u32::try_from(CLIENTS_MAX).unwrap() + 10 {
             health.active(IpAddr::from(number.to_be_bytes()), Outcome::Good);
         }

@@ -53,7 +53,7 @@
 //! | `425 TLS handshake on the data connection failed` | the client did not shake hands | the client: protect data connections (PROT P) |
 //! | `522 The TLS session of the data connection must resume …` | another account's or address's ticket, or none where the client must hold one | the client, or `data_session`; another program at the client's address may have come first |
 //! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |
-//! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short; it is not published | the client |
+//! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short | the client; or `close_notify = "optional"`, in `[tls]` or for its account, where a client cannot do better |
 //! | `421 …` | the session ends: idle, too many, stopping | see its text |
 //!
 //! Each of them says what is left: "Nothing was written", or how many octets are kept to resume.

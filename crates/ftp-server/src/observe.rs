@@ -54,6 +54,8 @@ pub enum Incident {
     PrivateAnnouncement(IpAddr),
     /// A data connection has come to its end.
     Data(Record),
+    /// The data of an upload ended without TLS close_notify, which is permitted: it is stored.
+    Unclosed,
     /// The TLS handshake on the control connection failed.
     HandshakeFailed(String),
     /// Octets in clear stood behind AUTH TLS: someone injected commands, or the client is broken.
@@ -151,6 +153,10 @@ impl Observer for Log {
                 "PASV announces a private address to a client outside: set [passive] address, or clients that use PASV cannot transfer"
             ),
             Incident::Data(record) => log_data(who, record),
+            Incident::Unclosed => tracing::info!(
+                %session, %peer,
+                "the upload ended without TLS close_notify; close_notify = \"optional\" takes it"
+            ),
             Incident::HandshakeFailed(why) => tracing::warn!(%session, %peer, why, "tls handshake failed"),
             Incident::Injected => {
                 tracing::warn!(%session, %peer, "octets in clear behind AUTH TLS: session ended")

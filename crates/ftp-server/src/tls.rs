@@ -52,6 +52,16 @@ pub enum TlsError {
     Certificate(#[from] rustls::Error),
 }
 
+/// Whether an upload over TLS has to end with close_notify (RFC 8446 §6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CloseNotify {
+    /// It has to: without it nobody knows whether the file is whole, and the reply is 426.
+    #[default]
+    Require,
+    /// FIN alone will do while the control connection lives, as in clear: for the clients that send nothing else.
+    Optional,
+}
+
 /// Whether a data connection gets a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tickets {
@@ -124,6 +134,7 @@ pub struct Tls {
     ticketer: Arc<dyn ProducesTickets>,
     current: RwLock<Configs>,
     data_session: DataSession,
+    close_notify: CloseNotify,
     kinships: Arc<Kinships>,
 }
 
@@ -158,8 +169,8 @@ impl Tls {
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsError> {
         let current = RwLock::new(configs(&provider, (chain, key), Vec::new())?);
-        let (data_session, kinships) = (DataSession::default(), Arc::<Kinships>::default());
-        Ok(Self { provider, ticketer, current, data_session, kinships })
+        let (data_session, close_notify) = (DataSession::default(), CloseNotify::default());
+        Ok(Self { provider, ticketer, current, data_session, close_notify, kinships: Arc::default() })
     }
 
     /// What data connections have to prove; [`DataSession::Prefer`] unless this says otherwise.
@@ -167,6 +178,18 @@ impl Tls {
     pub fn data_session(mut self, demanded: DataSession) -> Self {
         self.data_session = demanded;
         self
+    }
+
+    /// Whether uploads have to end with close_notify, where an account does not say it; [`CloseNotify::Require`] unless
+    /// this says otherwise.
+    #[must_use]
+    pub fn close_notify(mut self, demanded: CloseNotify) -> Self {
+        self.close_notify = demanded;
+        self
+    }
+
+    pub(crate) fn demands_close_notify(&self) -> CloseNotify {
+        self.close_notify
     }
 
     /// Uses other certificates from the next handshake on: those of `hosts` for clients that ask for these names,

@@ -156,7 +156,7 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
         Fault::Truncated => (
             Code::TRANSFER_ABORTED,
             format!(
-                "Data connection ended after {moved} octets without TLS close_notify, so the file may be cut short."
+                "Data connection ended after {moved} octets without TLS close_notify, so the file may be cut short; the server's setting close_notify = \"optional\" would take it."
             ),
         ),
         Fault::ClientGone => (

@@ -200,6 +200,7 @@ impl Config {
         account.sessions = section.sessions.or(self.limits.per_user);
         account.file_max = section.file_max.or(self.limits.file_max);
         account.bare_close = section.bare_close.0;
+        account.close_notify = section.close_notify.map(|named| named.0);
         let transport = if section.tls_only == Toggle::On { Transport::TlsOnly } else { Transport::Any };
         let user = User::new(section.password.get_ref().as_str(), account).transport(transport);
         let user = match host {

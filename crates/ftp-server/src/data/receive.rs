@@ -13,21 +13,27 @@ use tokio_rustls::server::TlsStream;
 use crate::data::handover::{Moving, Progress};
 use crate::data::{DataStream, Farewell, Stop, within};
 use crate::storage::{Sink, StorageError};
+use crate::tls::CloseNotify;
 
 mod buffers;
 mod coded;
+mod ending;
 mod fill;
 mod intake;
 mod pipe;
 
 use buffers::{Buffers, Piping};
 use coded::Coded;
+pub(crate) use ending::Ending;
+use ending::Read;
 use intake::{Intake, Step, Terms};
 use pipe::Pipe;
 
 /// An upload under way.
 pub(crate) struct Upload {
     way: Way,
+    close_notify: CloseNotify,
+    ending: Ending,
     intake: Intake,
 }
 
@@ -52,6 +58,8 @@ pub(crate) struct Received {
     /// The last octets, which are not written yet.
     pub(crate) last: Vec<u8>,
     pub(crate) farewell: Farewell,
+    /// How that looks under TLS.
+    pub(crate) ending: Ending,
 }
 
 impl Upload {
@@ -76,14 +84,23 @@ impl Upload {
             DataStream::Tls(stream) => Way::Tls(stream, octets),
         };
         let intake = Intake { sink, terms: Terms::new(plan, room), stop, count: Count::default() };
-        Self { way, intake }
+        Self { way, close_notify: CloseNotify::default(), ending: Ending::Regular, intake }
+    }
+
+    /// The same where the data may end in this way.
+    pub(crate) fn close_notify(mut self, demanded: CloseNotify) -> Self {
+        self.close_notify = demanded;
+        self
     }
 
     async fn pump(&mut self, most: u64) -> Result<Step, Fault> {
         match &mut self.way {
             Way::Kernel(stream, pipe) => self.intake.receive(stream, pipe, most).await,
             Way::Clear(stream, octets) => octets.receive(stream, &mut self.intake, most).await,
-            Way::Tls(stream, octets) => octets.receive(&mut **stream, &mut self.intake, most).await,
+            Way::Tls(stream, octets) => {
+                let mut stream = Read { stream, close_notify: self.close_notify, ending: &mut self.ending };
+                octets.receive(&mut stream, &mut self.intake, most).await
+            }
         }
     }
 
@@ -119,11 +136,11 @@ impl Moving for Upload {
         if whole.is_ok() {
             self.close().await;
         }
-        let Self { way, intake: Intake { sink, count, .. } } = self;
-        let farewell = way.farewell();
+        let Self { way, ending, intake: Intake { sink, count, .. }, .. } = self;
+        let farewell = way.farewell(ending);
         drop(way);
         Progress::Ended(match whole {
-            Ok(last) => (count, Ok(Received { sink, last, farewell })),
+            Ok(last) => (count, Ok(Received { sink, last, farewell, ending })),
             Err(fault) => {
                 let left = give_up(sink, &fault).await;
                 (count, Err((fault, left)))
@@ -140,10 +157,10 @@ impl Moving for Upload {
 }
 
 impl Way {
-    fn farewell(&self) -> Farewell {
-        match self {
-            Self::Kernel(..) | Self::Clear(..) => Farewell::Bare,
-            Self::Tls(..) => Farewell::CloseNotify,
+    fn farewell(&self, ending: Ending) -> Farewell {
+        match (self, ending) {
+            (Self::Tls(..), Ending::Regular) => Farewell::CloseNotify,
+            (Self::Kernel(..) | Self::Clear(..) | Self::Tls(..), _) => Farewell::Bare,
         }
     }
 

@@ -13,6 +13,7 @@ use ftp_proto::session::{Answer, Count, DataFault, Denied, Failure, Refusal, Req
 use tokio::net::TcpStream;
 
 use crate::auth::Account;
+use crate::data::receive::Ending;
 use crate::driver::ask::{Ready, ask};
 use crate::driver::control::{Control, Unsecured};
 use crate::driver::login::Guest;
@@ -35,7 +36,8 @@ pub(super) enum Done {
     Received(Box<Whole>),
     /// A download was sent, and so its client ended.
     Sent(Count, ClientEnd),
-    Ended(Result<Count, Failure>),
+    /// A transfer, and how its data ended if it was an upload.
+    Ended(Result<Count, Failure>, Ending),
 }
 
 impl Done {
@@ -106,14 +108,18 @@ impl Job {
 
     /// What is next for an upload that has come to its end; the upload itself, if it waits for more to be known.
     pub(super) fn publish(whole: Whole, behind: Behind) -> Result<Self, Whole> {
+        let ending = whole.received.ending;
         Ok(match whole.verdict(behind) {
             Verdict::Wait => return Err(whole),
-            Verdict::Name => Self::new(Bereft::Finish, async { Done::Ended(whole.name().await) }),
-            Verdict::LookAgain => Self::new(Bereft::Finish, async {
-                whole.settle().await.map_or_else(|failure| Done::Ended(Err(failure)), Done::received)
+            Verdict::Name => {
+                Self::new(Bereft::Finish, async move { Done::Ended(whole.name().await, ending) })
+            }
+            Verdict::LookAgain => Self::new(Bereft::Finish, async move {
+                let settled = whole.settle().await;
+                settled.map_or_else(|failure| Done::Ended(Err(failure), ending), Done::received)
             }),
             Verdict::Break(fault) => {
-                Self::new(Bereft::Finish, async { Done::Ended(Err(whole.give_up(fault).await)) })
+                Self::new(Bereft::Finish, async move { Done::Ended(Err(whole.give_up(fault).await), ending) })
             }
         })
     }

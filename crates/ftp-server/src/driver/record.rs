@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ftp_proto::reply::Class;
-use ftp_proto::session::{DataFault, Suspect, Transferred, is_out_of_reach};
+use ftp_proto::session::{Count, DataFault, Failure, Fault, Suspect, Transferred, is_out_of_reach};
 
+use crate::data::receive::Ending;
 use crate::health::{Moved, Outcome};
 use crate::observe::{ClientEnd, Incident, Initiator, Record, Who};
 use crate::shared::Shared;
@@ -119,6 +120,25 @@ pub(super) fn note_end(shared: &Shared, client: IpAddr, transfer: &Transferred, 
     let said = String::from_utf8_lossy(transfer.reply.text()).into_owned();
     let said = format!("{} {said}", transfer.reply.code().number());
     shared.health.trouble(client, said, moved);
+}
+
+/// Notes an upload whose data ended without TLS close_notify, be it taken or not.
+pub(super) fn note_close(
+    shared: &Shared,
+    who: Who,
+    result: Result<Count, Failure>,
+    ending: Ending,
+) -> Result<Count, Failure> {
+    let client = who.peer.ip();
+    match &result {
+        Ok(_) if ending == Ending::Bare => {
+            shared.health.unclosed(client, Outcome::Good);
+            shared.observer.incident(who, &Incident::Unclosed);
+        }
+        Err(failure) if failure.fault == Fault::Truncated => shared.health.unclosed(client, Outcome::Bad),
+        Ok(_) | Err(_) => {}
+    }
+    result
 }
 
 /// Says once in a server's life that clients outside are told an address that they cannot reach.

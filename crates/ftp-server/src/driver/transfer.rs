@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::auth::Account;
 use crate::data::handover::run;
-use crate::data::receive::Upload;
+use crate::data::receive::{Ending, Upload};
 use crate::data::send::Download;
 use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, stopped};
 use crate::driver::ask::{Ready, size};
@@ -111,10 +111,11 @@ impl Transfer {
     }
 
     /// A download was sent, and so its client ended.
-    pub(super) fn client_ended(&mut self, how: ClientEnd) {
+    pub(super) fn sent(&mut self, count: Count, client_end: ClientEnd) -> Count {
         if let Some(trace) = &mut self.trace {
-            trace.client_ended(how);
+            trace.client_ended(client_end);
         }
+        count
     }
 
     /// It is given up, with whatever was set up for it.
@@ -222,6 +223,8 @@ impl Transfer {
         let (channel, ready) = (std::mem::take(&mut self.channel), std::mem::take(&mut self.ready));
         self.flow = Some(Flow::In);
         let bare_close = account.map(|account| account.bare_close).unwrap_or_default();
+        let permitted = account.and_then(|account| account.close_notify);
+        let demanded = permitted.or(shared.tls.as_ref().map(|tls| tls.demands_close_notify()));
         let account = account.map(|account| (Arc::clone(&account.storage), account.file_max));
         let workers = shared.transfers.clone();
         self.job = Some(Job::new(Bereft::Finish, async move {
@@ -239,7 +242,8 @@ impl Transfer {
                 Err(refusal) => return nothing(Fault::Storage(refusal)),
             };
             sink.limit(file_max.unwrap_or(u64::MAX));
-            match run(Upload::new(stream, sink, &plan, room, stop.clone()), &workers).await {
+            let upload = Upload::new(stream, sink, &plan, room, stop.clone());
+            match run(upload.close_notify(demanded.unwrap_or_default()), &workers).await {
                 (count, Ok(received)) => {
                     Done::received(Whole { received, count, stop, bare_close, looked: Looked::NotYet })
                 }
@@ -278,5 +282,5 @@ async fn unless_stopped(
 }
 
 fn ended(count: Count, fault: Fault, left: Left) -> Done {
-    Done::Ended(Err(Failure::new(fault, left, count)))
+    Done::Ended(Err(Failure::new(fault, left, count)), Ending::Regular)
 }

@@ -88,10 +88,12 @@ fn tell(report: &Report, announced: &str) -> String {
     let (low, high) = (report.range.start(), report.range.end());
     let _infallible = writeln!(
         out,
-        "\nup for            {} s\npassive ports     {low}-{high}, {}\nPASV announces    {announced}\nactive mode       {}",
+        "\nup for            {} s\npassive ports     {low}-{high}, {}\nPASV announces    {announced}\nactive mode       {}\nno close_notify   {} uploads taken, {} refused",
         report.age.as_secs(),
         counted(report.passive),
-        counted(report.active)
+        counted(report.active),
+        report.unclosed.good,
+        report.unclosed.bad
     );
     if !report.clients.is_empty() {
         out.push_str("\nclients with trouble, the latest first:\n");
@@ -139,7 +141,11 @@ fn diagnosis(report: &Report) -> Vec<String> {
         );
     }
     for (address, client, suspect) in &report.clients {
-        if *suspect == Suspect::Client || client.stranger.is_some() || client.silent > 1 {
+        if *suspect == Suspect::Client
+            || client.stranger.is_some()
+            || client.silent > 1
+            || client.unclosed.bad > 0
+        {
             wrong.push(format!("{address}: {}", blame(client, *suspect)));
         }
     }
@@ -156,6 +162,10 @@ fn blame(client: &Client, suspect: Suspect) -> String {
         (None, Suspect::Client) => "it cannot be reached in active mode: it should use passive mode".to_owned(),
         (None, Suspect::Server) => "as every client: look at this server's firewall".to_owned(),
         (None, Suspect::Ports(low, high)) => format!("ports {low}-{high} are not open"),
+        (None, Suspect::Unknown) if client.unclosed.bad > 0 => format!(
+            "its program ends uploads over TLS without close_notify ({} refused): update it, or set close_notify = \"optional\" for its account",
+            client.unclosed.bad
+        ),
         (None, Suspect::Unknown) if client.silent > 1 => {
             "connected and nothing moves: a content filter, or packets too big for the path (try data_mss = 1200)".to_owned()
         }
@@ -173,6 +183,7 @@ mod tests {
             range: 40_000..=50_000,
             passive: Tally { good: 3, bad: 0 },
             active: Tally::default(),
+            unclosed: Tally::default(),
             holes: Vec::new(),
             clients: Vec::new(),
             age: std::time::Duration::from_secs(9),

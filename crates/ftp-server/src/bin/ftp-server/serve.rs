@@ -130,7 +130,7 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     let (chain, key) = read_certificate(&plan.files.0, &plan.files.1)?;
     let fingerprint = chain.first().map(identity::fingerprint).unwrap_or_default();
     let tls = Tls::with_ring(chain, key).map_err(|error| error.to_string())?;
-    let tls = tls.data_session(config.tls.data_session.0);
+    let tls = tls.data_session(config.tls.data_session.0).close_notify(config.tls.close_notify.0);
     plan.settings.certify(&tls, &plan.files)?;
     let tls = Arc::new(tls);
     let (users, folders) = plan.settings.users(args.root.as_deref(), &plan.named)?;
