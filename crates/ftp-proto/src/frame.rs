@@ -6,7 +6,8 @@
 //!
 //! [`Framer`] keeps the octets as they came until a line is asked for, so that whatever follows `AUTH TLS` can be
 //! handed to the TLS handshake unchanged ([`Framer::take_rest`]). Telnet (RFC 854) is handled per line: IAC IAC is
-//! an octet 255, options are refused, every other command (IP, DM, AYT, NOP, GA …) disappears, CR NUL is a CR.
+//! an octet 255, options are refused, every other command (IP, DM, AYT, NOP, GA …) disappears, CR NUL is a CR. A line
+//! begins with a letter, so that octets from 240 on in front of it are Telnet commands too, which lack their IAC.
 //! Not here: what a line means.
 
 use std::collections::VecDeque;
@@ -127,7 +128,7 @@ impl Framer {
             return Some(Frame::Refuse(refusal));
         }
         if std::mem::replace(&mut self.held, Held::Nothing) == Held::Line {
-            return Some(Frame::Line(&self.rewritten));
+            return Some(Frame::Line(telnet::without_bare_commands(&self.rewritten)));
         }
         let fresh = self.pending.get(self.scanned..).unwrap_or_default();
         let Some(offset) = memchr::memchr(b'\n', fresh) else {
@@ -152,7 +153,7 @@ impl Framer {
         let line = self.pending.get(from..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if memchr::memchr2(telnet::IAC, b'\r', line).is_none() {
-            return Some(Frame::Line(line));
+            return Some(Frame::Line(telnet::without_bare_commands(line)));
         }
         self.rewritten.clear();
         telnet::strip(line, &mut self.rewritten, &mut self.refusals);
@@ -161,7 +162,7 @@ impl Framer {
                 self.held = Held::Line;
                 Some(Frame::Refuse(refusal))
             }
-            None => Some(Frame::Line(&self.rewritten)),
+            None => Some(Frame::Line(telnet::without_bare_commands(&self.rewritten))),
         }
     }
 
@@ -260,6 +261,25 @@ mod tests {
             ["<[255, 254, 1]>", "<[255, 252, 3]>", "NOOP"]
         );
         assert_eq!(frames(b"\xff\xf4\xff\xf2ABOR\r\n", 64, 1), ["ABOR"]);
+    }
+
+    #[test]
+    fn telnet_commands_that_lack_their_iac_are_removed_in_front_of_a_line() {
+        for synch in [
+            "\u{f4}\u{f2}",
+            "\u{ff}\u{f4}\u{f2}",
+            "\u{f4}\u{ff}\u{f2}",
+            "\u{f2}",
+            "\u{ff}",
+            "\u{ff}\u{ff}\u{f0}",
+        ] {
+            let mut line: Vec<u8> = synch.chars().map(|octet| octet as u8).collect();
+            line.extend_from_slice(b"ABOR\r\nCWD \xf4\r\n");
+            let mut framer = Framer::new(64);
+            framer.push(&line);
+            assert_eq!(framer.next_frame(), Some(Frame::Line(b"ABOR")), "{synch:?}");
+            assert_eq!(framer.next_frame(), Some(Frame::Line(b"CWD \xf4")), "names keep theirs");
+        }
     }
 
     #[test]

@@ -65,3 +65,10 @@ pub(super) fn strip(line: &[u8], out: &mut Vec<u8>, refusals: &mut VecDeque<Opti
         }
     }
 }
+
+/// `line` without the Telnet commands in front of it that came without IAC, as some clients send them before ABOR. No verb
+/// begins with such an octet.
+pub(super) fn without_bare_commands(line: &[u8]) -> &[u8] {
+    let verb = line.iter().position(|octet| *octet < SE).unwrap_or(line.len());
+    line.get(verb..).unwrap_or_default()
+}

@@ -27,8 +27,6 @@ const WRITE_TIME: Duration = Duration::from_secs(60);
 const BACKLOG_MAX: usize = 64 << 10;
 /// How long the client may take to end TLS after CCC and REIN.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
-/// Telnet's "interpret as command" (RFC 854).
-const IAC: u8 = 255;
 /// A TLS record of a handshake begins with these octets (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: [u8; 2] = [22, 3];
 
@@ -40,6 +38,26 @@ enum Wire {
     /// A job has it, which starts or ends TLS.
     Away,
     Lost,
+}
+
+/// What may lie in the socket of a connection in clear without the runtime's knowledge.
+///
+/// A read ends in front of TCP's urgent mark (RFC 1123 §4.1.2.10), which the runtime takes for the end of what there is.
+/// `Nothing -> Octets` by a read that may have ended there; `Octets -> Nothing` when the socket itself says that it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    Octets,
+}
+
+impl Behind {
+    /// One whole line is what comes from a client that waits for its reply, and nothing stands behind it. Anything else may
+    /// have been cut at the mark.
+    fn of(octets: &[u8]) -> Self {
+        let is_one_line =
+            octets.iter().position(|octet| *octet == b'\n').is_some_and(|end| end + 1 == octets.len());
+        if is_one_line { Self::Nothing } else { Self::Octets }
+    }
 }
 
 /// What a turn of the control connection brought.
@@ -77,6 +95,7 @@ impl From<Unsecured> for Incident {
 #[derive(Debug)]
 pub(super) struct Control {
     wire: Wire,
+    behind: Behind,
     pub(super) framer: Framer,
     out: Vec<u8>,
     sent: usize,
@@ -91,7 +110,8 @@ impl Control {
 
     fn empty(line_max: usize) -> Self {
         let framer = Framer::new(line_max);
-        Self { wire: Wire::Lost, framer, out: Vec::new(), sent: 0, moved: Instant::now() }
+        let behind = Behind::Nothing;
+        Self { wire: Wire::Lost, behind, framer, out: Vec::new(), sent: 0, moved: Instant::now() }
     }
 
     /// Hands the connection to a job, which gives it back. Meanwhile nothing comes and nothing goes.
@@ -186,7 +206,7 @@ impl Control {
         let mut octets = [MaybeUninit::uninit(); 4096];
         let mut buffer = ReadBuf::uninit(&mut octets);
         let read = match &mut self.wire {
-            Wire::Clear(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Wire::Clear(stream) => poll_read_clear(stream, cx, &mut buffer, &mut self.behind),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Wire::Away => return Poll::Pending,
             Wire::Lost => return Poll::Ready(Turn::Lost),
@@ -195,9 +215,6 @@ impl Control {
             Ok(()) if buffer.filled().is_empty() => Turn::End,
             Ok(()) => {
                 self.framer.push(buffer.filled());
-                if let (Wire::Clear(stream), true) = (&self.wire, buffer.filled().contains(&IAC)) {
-                    read_past_mark(stream, &mut self.framer);
-                }
                 Turn::Read
             }
             // A client that drops TLS without close_notify has gone all the same.
@@ -313,18 +330,26 @@ impl Control {
     }
 }
 
-/// Reads what stands behind TCP's urgent mark. A read ends in front of the mark, which the runtime takes for the end of
-/// what there is: it would wait for more before it reads on. The mark comes with Telnet's Synch only.
-fn read_past_mark(stream: &TcpStream, framer: &mut Framer) {
-    let mut octets = [0; 512];
-    // One read ends at the mark, the next behind it.
-    for _ in 0..2 {
-        match rustix::net::recv(stream, &mut octets, RecvFlags::DONTWAIT) {
-            Ok((_, count)) if count > 0 => framer.push(octets.get(..count).unwrap_or_default()),
-            // Nothing is there, or the end, or an error: the next regular read finds out.
-            Ok(_) | Err(_) => return,
+/// Reads from a connection in clear, on from TCP's urgent mark if a read ended there.
+fn poll_read_clear(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+    behind: &mut Behind,
+) -> Poll<io::Result<()>> {
+    if *behind == Behind::Octets {
+        // The end and errors are left to the regular read, which comes upon them too.
+        match rustix::net::recv(&*stream, buffer.initialize_unfilled(), RecvFlags::DONTWAIT) {
+            Ok((_, count)) if count > 0 => {
+                buffer.advance(count);
+                return Poll::Ready(Ok(()));
+            }
+            Ok(_) | Err(_) => *behind = Behind::Nothing,
         }
     }
+    ready!(Pin::new(stream).poll_read(cx, buffer))?;
+    *behind = Behind::of(buffer.filled());
+    Poll::Ready(Ok(()))
 }
 
 /// Whether the session takes another line.
