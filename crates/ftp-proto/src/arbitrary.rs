@@ -113,7 +113,7 @@ arbitrary! {
     ListArg: u => {
         let path: Option<PathArg> = u.arbitrary()?;
         let letters = *u.choose(if path.is_some() { &["", "a", "la", "lR"] } else { &["a", "l", "la", "lR"] })?;
-        legal(Self::new(letters.as_bytes().to_vec(), path))
+        legal(Self::new(letters.as_bytes(), path.as_ref()))
     };
     SiteCommand: u => Ok(match u.int_in_range(0..=3u8)? {
         0 => Self::Chmod(u.int_in_range(0..=0o7777)?, u.arbitrary()?),

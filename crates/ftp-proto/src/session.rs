@@ -61,10 +61,10 @@ mod waiting;
 pub use crate::value::address::is_out_of_reach;
 pub use action::{
     Action, Algorithm, Create, Credentials, Ending, Format, Inbound, Notice, Outbound, Outgoing, Protection,
-    Request, Span, Transferred,
+    Reading, Request, Span, Transferred,
 };
 pub use event::{
-    Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, Refusal, Suspect, TlsFacts,
+    Answer, Count, DataFault, Denied, Event, Failure, Fault, Left, Login, Refusal, Shown, Suspect, TlsFacts,
 };
 pub use policy::{Abilities, DataProtection, Plain, Policy, Rights, Switch};
 pub use state::{Endpoints, Entrance, Session};

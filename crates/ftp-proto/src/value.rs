@@ -6,6 +6,7 @@
 pub mod address;
 pub mod facts;
 pub mod path;
+pub mod pattern;
 pub mod security;
 pub mod text;
 pub mod time;

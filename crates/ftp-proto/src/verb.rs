@@ -89,11 +89,11 @@ macro_rules! with_verbs {
             Rmd "RMD" required(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "RMD directory: remove an empty directory";
             Mkd "MKD" required(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "MKD directory: make a directory";
             Pwd "PWD" none() LoggedIn Wait None "RFC 959 §4.1.3" "PWD: print the working directory";
-            List "LIST" optional(ListArg) LoggedIn Wait None "RFC 959 §4.1.3" "LIST [path]: list as ls -l does";
-            Nlst "NLST" optional(ListArg) LoggedIn Wait None "RFC 959 §4.1.3" "NLST [path]: list names";
+            List "LIST" optional(ListArg) LoggedIn Wait None "RFC 959 §4.1.3" "LIST [path or pattern]: list as ls -l does";
+            Nlst "NLST" optional(ListArg) LoggedIn Wait None "RFC 959 §4.1.3" "NLST [path or pattern]: list names";
             Site "SITE" required(SiteCommand) LoggedIn Wait None "RFC 959 §4.1.3" "SITE CHMOD mode path, SITE UTIME time path, SITE HELP";
             Syst "SYST" none() Any Wait None "RFC 959 §4.1.3" "SYST: system type";
-            Stat "STAT" optional(PathArg) Any Now None "RFC 959 §4.1.3" "STAT [path]: state of the session, or a listing";
+            Stat "STAT" optional(ListArg) Any Now None "RFC 959 §4.1.3" "STAT [path or pattern]: state of the session, or a listing";
             Help "HELP" optional(Word) Any Wait None "RFC 959 §4.1.3" "HELP [verb]: this text";
             Noop "NOOP" none() Any Wait None "RFC 959 §4.1.3" "NOOP: do nothing";
             Xcwd "XCWD" = Cwd "RFC 1123 §4.1.3.1";

@@ -17,6 +17,7 @@ use ftp_proto::session::*;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::text::Text;
+use ftp_proto::value::time::TimeVal;
 
 /// A session, its clock and what it has done and the trace has not named yet.
 struct Play {
@@ -117,7 +118,16 @@ impl Play {
             "free" => Event::Stored(Ok(Answer::Free(number(rest)))),
             "entry" => {
                 let entry = Entry { name: rest.as_bytes().to_vec(), facts: Facts::new(Kind::File, 1) };
-                Event::Stored(Ok(Answer::Entries(vec![entry])))
+                let path = VPath::new(rest).unwrap();
+                // 2012-01-01: old enough for the year.
+                let now = TimeVal::from_unix(1_325_376_000);
+                Event::Stored(Ok(Answer::Shown(Shown::new(path, Kind::File, vec![entry], now))))
+            }
+            "listed" => Event::Stored(Ok(Answer::Listed(VPath::new(rest).unwrap()))),
+            "entries" => {
+                let shown =
+                    Shown::new(VPath::new(rest).unwrap(), Kind::Dir, Vec::new(), TimeVal::from_unix(0));
+                Event::Stored(Ok(Answer::Shown(shown)))
             }
             "refused" => Event::Stored(Err(refusal(rest))),
             "listening" => Event::Listening(rest.parse().unwrap()),

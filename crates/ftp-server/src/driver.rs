@@ -35,6 +35,7 @@ mod job;
 mod login;
 mod phase;
 mod publish;
+mod reading;
 mod record;
 mod transfer;
 

@@ -1,4 +1,4 @@
-//! Arguments of the service commands (RFC 959 §4.1.3): `LIST`, `NLST` and `SITE`.
+//! Arguments of the service commands (RFC 959 §4.1.3): `LIST`, `NLST`, `STAT` and `SITE`.
 
 use nom::Parser;
 use nom::bytes::complete::{tag, take_while_m_n};
@@ -10,84 +10,108 @@ use crate::value::path::PathArg;
 use crate::value::text::{Text, Word};
 use crate::value::time::TimeVal;
 
-/// Letters that clients send as switches of `ls`; any other word that begins with `-` is a name.
-const SWITCHES: &[u8] = b"1AFLRSTacdghlnrstu";
-
-/// The argument of `LIST` and `NLST`.
+/// The argument of `LIST` and `NLST`, and of `STAT`.
 ///
 /// ```abnf
-/// list-argument = [1*("-" 1*ALPHA SP)] ["-- "] [pathname]    ; switches are practice, not RFC 959
+/// list-argument = [1*(switch 1*SP)] ["--" SP] [pathname]     ; switches are practice, not RFC 959
+/// switch        = "-" 1*(ALPHA / DIGIT)
+///               / "--" ALPHA *(ALPHA / DIGIT / "-") ["=" *VCHAR]
 /// ```
+///
+/// Clients send switches of `ls`, and files may have names like that: a word that looks like a switch is one unless something
+/// has that name, so that only a storage can tell. [`ListArg::readings`] says in which order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListArg {
-    switches: Vec<u8>,
-    path: Option<PathArg>,
-}
+pub struct ListArg(PathArg);
 
 impl ListArg {
-    /// The argument, unless there is neither a switch nor a path, or a letter that is no switch of `ls`.
+    /// The argument with the switches `letters` and a path, unless there is neither, or something else than letters and
+    /// digits among the switches.
     #[must_use]
-    pub fn new(switches: Vec<u8>, path: Option<PathArg>) -> Option<Self> {
-        let legal = switches.iter().all(|letter| SWITCHES.contains(letter));
-        (legal && (path.is_some() || !switches.is_empty())).then_some(Self { switches, path })
+    pub fn new(letters: &[u8], path: Option<&PathArg>) -> Option<Self> {
+        if !letters.iter().all(u8::is_ascii_alphanumeric) {
+            return None;
+        }
+        let mut whole = Vec::new();
+        if !letters.is_empty() {
+            whole.push(b'-');
+            whole.extend_from_slice(letters);
+        }
+        if let Some(path) = path {
+            if !letters.is_empty() {
+                whole.push(b' ');
+            }
+            if path.as_bytes().starts_with(b"-") {
+                whole.extend_from_slice(b"-- ");
+            }
+            whole.extend_from_slice(path.as_bytes());
+        }
+        PathArg::new(whole).map(Self)
     }
 
-    /// The letters of all switches, without `-`.
+    /// What may be meant, four things at most, in the order in which it is tried; `None` is the working directory.
+    ///
+    /// ```
+    /// use ftp_proto::command::service::ListArg;
+    /// use ftp_proto::grammar::Argument;
+    /// use ftp_proto::value::path::PathArg;
+    ///
+    /// let argument = ListArg::parse(b"-la sub").unwrap();
+    /// assert_eq!(argument.readings(), [PathArg::new("-la sub"), PathArg::new("sub")]);
+    /// assert_eq!(ListArg::parse(b"-la").unwrap().readings(), [PathArg::new("-la"), None]);
+    /// ```
     #[must_use]
-    pub fn switches(&self) -> &[u8] {
-        &self.switches
-    }
-
-    /// What to list; the working directory if absent.
-    #[must_use]
-    pub fn path(&self) -> Option<&PathArg> {
-        self.path.as_ref()
+    pub fn readings(&self) -> Vec<Option<PathArg>> {
+        let whole = self.0.as_bytes();
+        let (mut last, mut left) = (whole, whole);
+        while let Some((switch, tail)) = leading_switch(left) {
+            (last, left) = (left, tail);
+            if switch == b"--" {
+                break;
+            }
+        }
+        let mut readings: Vec<Option<PathArg>> = Vec::new();
+        // Of a row of switches the last one may be a name; a name may begin with blanks.
+        for reading in [whole, last.trim_ascii_start(), left, left.trim_ascii_start()] {
+            let path = PathArg::new(reading);
+            if readings.last() != Some(&path) {
+                readings.push(path);
+            }
+        }
+        if left.len() == whole.len() {
+            readings.truncate(1);
+        }
+        readings
     }
 }
 
-/// The letters of a word such as `-la`, if it is one.
-fn switch(word: &[u8]) -> Option<&[u8]> {
-    let letters = word.strip_prefix(b"-")?;
-    (!letters.is_empty() && letters.iter().all(|letter| SWITCHES.contains(letter))).then_some(letters)
+/// The switch in front and what follows its blank.
+fn leading_switch(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let octets = octets.trim_ascii_start();
+    let (word, tail) = match memchr::memchr(b' ', octets) {
+        Some(space) => (octets.get(..space)?, octets.get(space + 1..)?),
+        None => (octets, &[][..]),
+    };
+    let is_switch = match word.strip_prefix(b"-")?.strip_prefix(b"-") {
+        Some(option) => {
+            let name = option.split(|octet| *octet == b'=').next().unwrap_or_default();
+            let is_legal = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+            option.is_empty()
+                || name.first().is_some_and(u8::is_ascii_alphabetic) && name.iter().all(is_legal)
+        }
+        None => word.len() > 1 && word.iter().skip(1).all(u8::is_ascii_alphanumeric),
+    };
+    is_switch.then_some((word, tail))
 }
 
 impl Argument for ListArg {
     fn parse(argument: &[u8]) -> Result<Self, Expected> {
-        let mut switches = Vec::new();
-        let mut left = argument;
-        loop {
-            let (word, tail) = match memchr::memchr(b' ', left) {
-                Some(space) => left.split_at(space),
-                None => (left, &[][..]),
-            };
-            let tail = tail.strip_prefix(b" ").unwrap_or(tail);
-            if word == b"--" {
-                left = tail;
-                break;
-            }
-            let Some(letters) = switch(word) else { break };
-            switches.extend_from_slice(letters);
-            left = tail;
-        }
-        let path = if left.is_empty() { None } else { Some(PathArg::parse(left)?) };
-        Self::new(switches, path).ok_or(Expected::Syntax("a pathname"))
+        PathArg::parse(argument).map(Self)
     }
 }
 
 impl Encode for ListArg {
     fn encode(&self, out: &mut Vec<u8>) {
-        if !self.switches.is_empty() {
-            out.push(b'-');
-            out.extend_from_slice(&self.switches);
-        }
-        let Some(path) = &self.path else { return };
-        if !self.switches.is_empty() {
-            out.push(b' ');
-        }
-        if path.as_bytes().starts_with(b"-") {
-            out.extend_from_slice(b"-- ");
-        }
-        path.encode(out);
+        self.0.encode(out);
     }
 }
 
@@ -203,20 +227,43 @@ impl Encode for SiteCommand {
 mod tests {
     use super::*;
 
-    fn list(argument: &str) -> (String, Option<String>) {
-        let parsed = ListArg::parse(argument.as_bytes()).unwrap();
-        assert_eq!(ListArg::parse(&parsed.to_bytes()), Ok(parsed.clone()), "{argument}");
-        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-        (text(&parsed.switches), parsed.path.map(|path| text(path.as_bytes())))
-    }
-
     #[test]
     fn switches_and_names_that_look_like_them() {
-        assert_eq!(list("-la sub"), ("la".into(), Some("sub".into())));
-        assert_eq!(list("-a -l"), ("al".into(), None));
-        assert_eq!(list("-x.txt"), (String::new(), Some("-x.txt".into())));
-        assert_eq!(list("-- -la"), (String::new(), Some("-la".into())));
-        assert_eq!(list(" a b "), (String::new(), Some(" a b ".into())));
+        let here = None;
+        for (argument, readings) in [
+            ("sub", &[Some("sub")][..]),
+            (" a b ", &[Some(" a b ")]),
+            ("-x.txt", &[Some("-x.txt")]),
+            ("-", &[Some("-")]),
+            ("--x.txt", &[Some("--x.txt")]),
+            ("-la", &[Some("-la"), here]),
+            ("-1", &[Some("-1"), here]),
+            ("-alZ ", &[Some("-alZ "), here]),
+            ("--", &[Some("--"), here]),
+            ("--color=never", &[Some("--color=never"), here]),
+            ("--time-style=+%s a", &[Some("--time-style=+%s a"), Some("a")]),
+            ("-la sub", &[Some("-la sub"), Some("sub")]),
+            ("-la  sub", &[Some("-la  sub"), Some(" sub"), Some("sub")]),
+            ("-a -l", &[Some("-a -l"), Some("-l"), here]),
+            ("-a  -l d", &[Some("-a  -l d"), Some("-l d"), Some("d")]),
+            ("-- -la", &[Some("-- -la"), Some("-la")]),
+            ("-l -- -la", &[Some("-l -- -la"), Some("-- -la"), Some("-la")]),
+        ] {
+            let parsed = ListArg::parse(argument.as_bytes()).unwrap();
+            assert_eq!(parsed.to_bytes(), argument.as_bytes());
+            let readings: Vec<_> = readings.iter().map(|name| name.and_then(PathArg::new)).collect();
+            assert_eq!(parsed.readings(), readings, "{argument:?}");
+        }
+        let many = ListArg::parse("-a ".repeat(2000).as_bytes()).unwrap();
+        assert!(many.readings().len() <= 4);
+        let path = PathArg::new("-x").unwrap();
+        for (letters, path, last) in
+            [("la", None, None), ("", Some(&path), Some(&path)), ("l", Some(&path), Some(&path))]
+        {
+            let made = ListArg::new(letters.as_bytes(), path).unwrap();
+            assert_eq!(made.readings().last().unwrap().as_ref(), last);
+        }
+        assert_eq!((ListArg::new(b"", None), ListArg::new(b"l a", None)), (None, None));
     }
 
     #[test]

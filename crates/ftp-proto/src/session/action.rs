@@ -7,7 +7,7 @@ use crate::data::Coding;
 use crate::reply::Reply;
 use crate::session::event::TlsFacts;
 use crate::value::facts::{FactChange, FactSet};
-use crate::value::path::VPath;
+use crate::value::path::{PathArg, VPath};
 use crate::value::text::{Password, Text, Username};
 use crate::verb::Verb;
 
@@ -87,12 +87,12 @@ pub enum Request {
     OwnFacts(VPath),
     /// May this directory be entered? Answer: `Done`.
     Enter(VPath),
-    /// The entries of a directory or a file, for STAT. Answer: `Entries`.
-    Entries(VPath),
+    /// What STAT shows of the first of these that exists. Answer: `Shown`.
+    Entries(Vec<Reading>),
     /// Open a file for reading. Answer: `Opened`.
     OpenFile(VPath, Span),
-    /// Open a directory (or one file) for a listing. Answer: `Done`.
-    OpenList(VPath, Format),
+    /// Open the first of these that exists, a directory or one file, for a listing. Answer: `Listed`.
+    OpenList(Vec<Reading>, Format),
     /// May this be written? The storage may make ready for it, but changes nothing. Answer: `Writable`.
     MayWrite(VPath, Create),
     /// Make a directory. Answer: `Done`.
@@ -109,6 +109,19 @@ pub enum Request {
     Digest(VPath, Algorithm, Span),
     /// Free octets at a directory. Answer: `Free`.
     Free(VPath),
+}
+
+/// What the argument of a listing may mean.
+///
+/// Where nothing has the path of the last reading, and its last name is a [`Pattern`](crate::value::pattern::Pattern), the
+/// entries of the directory above that match are meant, none perhaps; not so for MLSD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reading {
+    /// What is to be listed.
+    pub path: VPath,
+    /// The same as the client wrote it, which NLST puts in front of names; `None` if it wrote nothing.
+    pub given: Option<PathArg>,
 }
 
 /// A part of a file.
@@ -146,8 +159,8 @@ pub enum Create {
 /// The form of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// NLST: names behind this prefix.
-    Names(Vec<u8>),
+    /// NLST: names, behind the directory as the client wrote it.
+    Names,
     /// LIST.
     Unix,
     /// MLSD with these facts; of directories only.

@@ -7,7 +7,7 @@ use crate::listing::{mlsx, unix};
 use crate::reply::payload::HashReply;
 use crate::reply::{Code, Reply, payload};
 use crate::session::action::{Action, Notice, Request};
-use crate::session::event::{Answer, Refusal};
+use crate::session::event::{Answer, Refusal, Shown};
 use crate::session::state::work::{Ask, Then, Work};
 use crate::session::state::{Core, LoggedIn};
 use crate::value::facts::{Entry, FactChange, Facts, Kind};
@@ -77,7 +77,7 @@ impl LoggedIn {
                 payload::time(facts.modify.unwrap_or(TimeVal::from_unix(0)))
             }
             (Verb::Mlst, Answer::Facts(facts)) => self.mlst_reply(&path, facts),
-            (Verb::Stat, Answer::Entries(entries)) => stat_reply(&path, &entries),
+            (Verb::Stat, Answer::Shown(shown)) => stat_reply(&shown),
             (Verb::Avbl, Answer::Free(octets)) => payload::size(octets),
             (verb, _) => Refusal::Unsupported.reply(verb, &path),
         }
@@ -112,14 +112,12 @@ impl LoggedIn {
 }
 
 /// 212 or 213 with the entries in the form of LIST (RFC 959 §4.1.3).
-fn stat_reply(path: &VPath, entries: &[Entry]) -> Reply {
-    let now = entries.iter().filter_map(|entry| entry.facts.modify).max().unwrap_or(TimeVal::from_unix(0));
+fn stat_reply(Shown { path, kind, entries, now }: &Shown) -> Reply {
     let line = |entry: &Entry| {
         let mut line = Vec::new();
-        unix::write(entry, now, &mut line);
-        Text::clean(line.trim_ascii_end())
+        unix::write(entry, *now, &mut line);
+        Text::clean(line.strip_suffix(b"\r\n").unwrap_or(&line))
     };
-    let one = matches!(entries, [entry] if entry.name == path.name() && !entry.facts.is_dir());
-    let code = if one { Code::FILE_STATUS } else { Code::DIRECTORY_STATUS };
+    let code = if *kind == Kind::Dir { Code::DIRECTORY_STATUS } else { Code::FILE_STATUS };
     Reply::lines(code, format!("Status of {path}:"), entries.iter().map(line).collect(), "End of status.")
 }

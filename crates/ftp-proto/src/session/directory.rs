@@ -2,10 +2,10 @@
 //! (RFC 959 §4.1, draft-somers-ftp-mfxx).
 
 use crate::command::extension::{FactChanges, TimedPath};
-use crate::command::service::SiteCommand;
+use crate::command::service::{ListArg, SiteCommand};
 use crate::grammar::Encode;
 use crate::reply::{Code, payload};
-use crate::session::action::{Action, Request};
+use crate::session::action::{Action, Reading, Request};
 use crate::session::event::Refusal;
 use crate::session::policy::Rights;
 use crate::session::refusal;
@@ -48,6 +48,24 @@ impl LoggedIn {
             Some(argument) => self.resolve(core, verb, argument, right),
             None => Some(self.cwd.clone()).filter(|path| self.may(core, verb, path, right)),
         }
+    }
+
+    /// What `argument` may mean to a listing, and the path of the last reading, which stands for all of them where something
+    /// has to be said; else the refusal is said. A reading that cannot be a path is none, unless it is the last.
+    pub(super) fn readings(
+        &mut self,
+        core: &mut Core,
+        verb: Verb,
+        argument: Option<&ListArg>,
+    ) -> Option<(VPath, Vec<Reading>)> {
+        let mut readings = argument.map_or_else(|| vec![None], ListArg::readings);
+        let last = readings.pop()?;
+        let path = self.resolve_or_here(core, verb, last.as_ref(), Rights::LIST)?;
+        let resolved =
+            |given: PathArg| self.cwd.resolve(&given).ok().map(|path| Reading { path, given: Some(given) });
+        let mut readings: Vec<Reading> = readings.into_iter().flatten().filter_map(resolved).collect();
+        readings.push(Reading { path: path.clone(), given: last });
+        Some((path, readings))
     }
 
     /// Whether the user has `right`; else the refusal is said.

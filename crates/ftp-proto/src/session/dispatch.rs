@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use crate::command::service::ListArg;
 use crate::command::{Command, CommandError};
 use crate::reply::Code;
 use crate::session::action::{Algorithm, Ending};
@@ -101,8 +100,8 @@ impl Session {
                 _ => core.reply(Code::TRANSFER_COMPLETE, "ABOR done; no transfer was in progress."),
             },
             Command::Stat(None) => self.stat(),
-            Command::Stat(Some(path)) => match &mut self.stage {
-                Stage::LoggedIn(me) => me.stat_path(core, &path),
+            Command::Stat(Some(argument)) => match &mut self.stage {
+                Stage::LoggedIn(me) => me.stat_path(core, &argument),
                 _ => core.log_in_first(Code::NOT_LOGGED_IN),
             },
             Command::Syst => core.reply(Code::SYSTEM_TYPE, "UNIX Type: L8"),
@@ -155,15 +154,15 @@ impl LoggedIn {
             Command::Rmd(path) => self.rmd(core, &path),
             Command::Mkd(path) => self.mkd(core, &path),
             Command::Pwd => self.pwd(core),
-            Command::List(argument) => self.list(core, Verb::List, argument.as_ref().and_then(ListArg::path)),
-            Command::Nlst(argument) => self.list(core, Verb::Nlst, argument.as_ref().and_then(ListArg::path)),
+            Command::List(argument) => self.list(core, Verb::List, argument.as_ref()),
+            Command::Nlst(argument) => self.list(core, Verb::Nlst, argument.as_ref()),
             Command::Site(site) => self.site(core, site),
             Command::Eprt(address) => self.eprt(core, &address),
             Command::Epsv(argument) => self.epsv(core, argument),
             Command::Mdtm(path) => self.mdtm(core, &path),
             Command::Size(path) => self.size(core, &path),
             Command::Mlst(path) => self.mlst(core, path.as_ref()),
-            Command::Mlsd(path) => self.list(core, Verb::Mlsd, path.as_ref()),
+            Command::Mlsd(path) => self.mlsd(core, path.as_ref()),
             Command::Hash(path) => self.hash(core, &path),
             Command::Mfmt(argument) => self.mfmt(core, argument),
             Command::Mfct(_) => core.reply(Code::NOT_IMPLEMENTED, "Creation times cannot be set here."),

@@ -7,9 +7,10 @@ use thiserror::Error;
 
 use crate::data::DataError;
 use crate::session::policy::{Abilities, Rights};
-use crate::value::facts::{Entry, Facts};
+use crate::value::facts::{Entry, Facts, Kind};
 use crate::value::path::{PathError, VPath};
 use crate::value::text::Text;
+use crate::value::time::TimeVal;
 
 /// Something the driver reports. Every event has an answer in every state.
 #[derive(Debug)]
@@ -133,8 +134,10 @@ pub enum Answer {
     Done,
     /// What is known of the entry.
     Facts(Facts),
-    /// The entries of a directory, or the file itself.
-    Entries(Vec<Entry>),
+    /// What STAT shows.
+    Shown(Shown),
+    /// The listing is open, of this file, directory or pattern.
+    Listed(VPath),
     /// The file is open for reading; it has so many octets.
     Opened(u64),
     /// The file may be written; under this name, if the server was to choose one.
@@ -143,6 +146,28 @@ pub enum Answer {
     Digest(String, (u64, u64)),
     /// So many octets are free.
     Free(u64),
+}
+
+/// Entries that STAT shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shown {
+    /// What was found: a file, a directory, or a pattern that some match.
+    pub path: VPath,
+    /// What it is; the entries that match a pattern are shown as those of a directory are.
+    pub kind: Kind,
+    /// The file itself, or the entries.
+    pub entries: Vec<Entry>,
+    /// The present time, which decides between time and year, as in LIST.
+    pub now: TimeVal,
+}
+
+impl Shown {
+    /// Entries below, or at, `path`.
+    #[must_use]
+    pub fn new(path: VPath, kind: Kind, entries: Vec<Entry>, now: TimeVal) -> Self {
+        Self { path, kind, entries, now }
+    }
 }
 
 /// Why a storage does not do what was asked.

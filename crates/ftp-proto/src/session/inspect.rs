@@ -2,6 +2,7 @@
 //!
 //! Here they are asked; `answers.rs` says what becomes of the answer.
 
+use crate::command::service::ListArg;
 use crate::data::Representation;
 use crate::reply::Code;
 use crate::session::action::{Algorithm, Request, Span};
@@ -38,9 +39,9 @@ impl LoggedIn {
     }
 
     /// `STAT path`: a listing on the control connection.
-    pub(super) fn stat_path(&mut self, core: &mut Core, argument: &PathArg) {
-        if let Some(path) = self.resolve(core, Verb::Stat, argument, Rights::LIST) {
-            self.ask(core, Ask::new(Verb::Stat, path), Request::Entries);
+    pub(super) fn stat_path(&mut self, core: &mut Core, argument: &ListArg) {
+        if let Some((path, readings)) = self.readings(core, Verb::Stat, Some(argument)) {
+            self.ask(core, Ask::new(Verb::Stat, path), |_| Request::Entries(readings));
         }
     }
 

@@ -6,10 +6,11 @@
 
 use std::time::Instant;
 
+use crate::command::service::ListArg;
 use crate::data::Representation;
 use crate::reply::{Code, Reply};
 use crate::session::action::{
-    Action, Create, Format, Inbound, Notice, Outbound, Outgoing, Request, Transferred,
+    Action, Create, Format, Inbound, Notice, Outbound, Outgoing, Reading, Request, Transferred,
 };
 use crate::session::event::{Answer, Count, DataFault, Failure, Refusal, Suspect};
 use crate::session::policy::{Abilities, Rights};
@@ -38,21 +39,26 @@ impl LoggedIn {
         self.begin(core, Transfer::new(Verb::Retr, path, Plan::Send(Outgoing::File), core.now), request);
     }
 
-    /// `LIST`, `NLST` and `MLSD`. The switches of `ls` that clients send change nothing.
-    pub(super) fn list(&mut self, core: &mut Core, verb: Verb, argument: Option<&PathArg>) {
+    /// `LIST` and `NLST`. The switches of `ls` that clients send change nothing.
+    pub(super) fn list(&mut self, core: &mut Core, verb: Verb, argument: Option<&ListArg>) {
         self.settings.restart = Restart::No;
-        let Some(path) = self.resolve_or_here(core, verb, argument, Rights::LIST) else {
+        let Some((path, readings)) = self.readings(core, verb, argument) else {
             return self.retire_endpoint(core);
         };
-        let format = match verb {
-            Verb::Mlsd => Format::Facts(self.settings.facts),
-            Verb::Nlst => {
-                Format::Names(argument.map(|argument| argument.as_bytes().to_vec()).unwrap_or_default())
-            }
-            _ => Format::Unix,
-        };
-        let request = Request::OpenList(path.clone(), format);
+        let format = if verb == Verb::Nlst { Format::Names } else { Format::Unix };
+        let request = Request::OpenList(readings, format);
         self.begin(core, Transfer::new(verb, path, Plan::Send(Outgoing::Listing), core.now), request);
+    }
+
+    /// `MLSD`: a directory, without switches and patterns (RFC 3659 §7).
+    pub(super) fn mlsd(&mut self, core: &mut Core, argument: Option<&PathArg>) {
+        self.settings.restart = Restart::No;
+        let Some(path) = self.resolve_or_here(core, Verb::Mlsd, argument, Rights::LIST) else {
+            return self.retire_endpoint(core);
+        };
+        let reading = Reading { path: path.clone(), given: argument.cloned() };
+        let request = Request::OpenList(vec![reading], Format::Facts(self.settings.facts));
+        self.begin(core, Transfer::new(Verb::Mlsd, path, Plan::Send(Outgoing::Listing), core.now), request);
     }
 
     /// `STOR`, `APPE` and `STOU`
@@ -126,7 +132,7 @@ impl LoggedIn {
                 core.push(Action::Reply(refusal.reply(transfer.verb, &transfer.path)));
                 return;
             }
-            Ok(Answer::Writable(path)) => transfer.path = path,
+            Ok(Answer::Writable(path) | Answer::Listed(path)) => transfer.path = path,
             Ok(_) => {}
         }
         core.push(match transfer.active {

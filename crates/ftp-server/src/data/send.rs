@@ -26,7 +26,7 @@ mod listing;
 mod origin;
 mod pieces;
 
-pub(crate) use listing::Listing;
+pub(crate) use listing::{Listing, now};
 pub(crate) use origin::Origin;
 
 use file::Part;

@@ -2,12 +2,13 @@
 //!
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
-use ftp_proto::session::{Answer, Format, Refusal, Request, Rights, Span};
-use ftp_proto::value::facts::{Entry, Facts, Kind};
+use ftp_proto::session::{Answer, Format, Reading, Refusal, Request, Rights, Shown, Span};
+use ftp_proto::value::facts::{Facts, Kind};
 use ftp_proto::value::path::VPath;
 
-use crate::data::send::{Listing, Origin};
-use crate::storage::{Digest, Entries, Sink, Storage, Writing, digest, listing};
+use crate::data::send::{Listing, Origin, now};
+use crate::driver::reading::{Found, find};
+use crate::storage::{Digest, Sink, Storage, Writing, digest};
 
 /// Entries that STAT shows at most; a longer directory is for LIST.
 const STAT_ENTRIES_MAX: usize = 2000;
@@ -35,9 +36,9 @@ pub(super) async fn ask(
             true => Answer::Done,
             false => return Err(Refusal::NotADirectory),
         },
-        Request::Entries(path) => Answer::Entries(entries(storage, &path).await?),
+        Request::Entries(readings) => Answer::Shown(shown(find(storage, readings).await?).await?),
         Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
-        Request::OpenList(path, format) => return open_list(storage, rights, &path, format).await,
+        Request::OpenList(readings, format) => return open_list(storage, rights, readings, format).await,
         Request::MayWrite(path, how) => {
             let Writing { path, sink } = storage.write(&path, how).await?;
             return Ok((Answer::Writable(path), Ready::Upload(sink)));
@@ -86,48 +87,32 @@ async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(A
     Ok((Answer::Opened(source.len()), Ready::Download(Origin::File(source))))
 }
 
-/// Opens a directory for a listing; LIST and NLST of a file describe that file alone.
+/// Opens a listing. That of MLSD is of a directory, and nothing else is meant by its argument.
 async fn open_list(
     storage: &dyn Storage,
     rights: Rights,
-    path: &VPath,
+    mut readings: Vec<Reading>,
     format: Format,
 ) -> Result<(Answer, Ready), Refusal> {
-    let (entries, format) = match (storage.list(path).await, format) {
-        // `NLST sub/file` yields `sub/file`.
-        (Err(refusal), Format::Names(mut given)) => {
-            given.truncate(given.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1));
-            (one(storage, path, refusal).await?, Format::Names(given))
+    let Found { path, entries, prefix, .. } = match format {
+        Format::Facts(_) => {
+            let Reading { path, .. } = readings.pop().ok_or(Refusal::NotFound)?;
+            let entries = storage.list(&path).await?;
+            Found { path, kind: Kind::Dir, entries, prefix: Vec::new() }
         }
-        (Err(refusal), Format::Unix) => (one(storage, path, refusal).await?, Format::Unix),
-        (entries, format) => (entries?, format),
+        Format::Names | Format::Unix => find(storage, readings).await?,
     };
-    let listing = Listing::new(entries, format, rights.perm());
-    Ok((Answer::Done, Ready::Download(Origin::Listing(listing))))
+    let listing = Listing::new(entries, format, rights.perm()).behind(prefix);
+    Ok((Answer::Listed(path), Ready::Download(Origin::Listing(listing))))
 }
 
-/// What is listed of a path that is no directory: the file, or the link, which may lead nowhere or outside.
-async fn one(storage: &dyn Storage, path: &VPath, refusal: Refusal) -> Result<Box<dyn Entries>, Refusal> {
-    if !matches!(refusal, Refusal::NotADirectory | Refusal::NotFound | Refusal::Outside) {
-        return Err(refusal);
-    }
-    let facts = storage.own_facts(path).await?;
-    if facts.is_dir() {
-        return Err(refusal);
-    }
-    Ok(listing(vec![Entry { name: path.name().to_vec(), facts }]))
-}
-
-async fn entries(storage: &dyn Storage, path: &VPath) -> Result<Vec<Entry>, Refusal> {
-    let mut pages = match storage.list(path).await {
-        Err(refusal) => one(storage, path, refusal).await?,
-        Ok(pages) => pages,
-    };
+async fn shown(found: Found) -> Result<Shown, Refusal> {
+    let Found { path, kind, entries: mut pages, .. } = found;
     let mut entries = Vec::new();
     while entries.len() < STAT_ENTRIES_MAX {
         let Some(page) = pages.next_page().await? else { break };
         entries.extend(page);
     }
     entries.truncate(STAT_ENTRIES_MAX);
-    Ok(entries)
+    Ok(Shown::new(path, kind, entries, now()))
 }

@@ -13,6 +13,8 @@ use crate::storage::{Entries, StorageError};
 pub(crate) struct Listing {
     entries: Box<dyn Entries>,
     format: Format,
+    /// What NLST puts in front of each name.
+    prefix: Vec<u8>,
     /// What the user may do with entries at most.
     perm: Perm,
     now: TimeVal,
@@ -20,8 +22,13 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) fn new(entries: Box<dyn Entries>, format: Format, perm: Perm) -> Self {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        Self { entries, format, perm, now: TimeVal::from_unix(i64::try_from(seconds).unwrap_or(0)) }
+        Self { entries, format, prefix: Vec::new(), perm, now: now() }
+    }
+
+    /// The same with what NLST puts in front of each name.
+    pub(crate) fn behind(mut self, prefix: Vec<u8>) -> Self {
+        self.prefix = prefix;
+        self
     }
 
     /// The lines of the next page that has any; none at the end.
@@ -36,9 +43,15 @@ impl Listing {
     fn write(&self, mut entry: Entry, out: &mut Vec<u8>) {
         entry.facts.perm = entry.facts.perm.intersection(self.perm);
         match &self.format {
-            Format::Names(prefix) => names::write(prefix, &entry.name, out),
+            Format::Names => names::write(&self.prefix, &entry.name, out),
             Format::Unix => unix::write(&entry, self.now, out),
             Format::Facts(set) => mlsx::write_line(&entry, *set, out),
         }
     }
+}
+
+/// The present time, as listings show it.
+pub(crate) fn now() -> TimeVal {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    TimeVal::from_unix(i64::try_from(seconds).unwrap_or(0))
 }
