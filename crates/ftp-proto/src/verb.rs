@@ -80,7 +80,7 @@ macro_rules! with_verbs {
             Stor "STOR" required(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "STOR file: upload";
             Stou "STOU" optional(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "STOU: upload under a new name";
             Appe "APPE" required(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "APPE file: add to the end of a file";
-            Allo "ALLO" required(Allocation) LoggedIn Wait None "RFC 959 §4.1.3" "ALLO octets: announce the size of the next upload";
+            Allo "ALLO" required(Allocation) LoggedIn Wait None "RFC 959 §4.1.3" "ALLO octets: ask whether there is room for the next upload";
             Rest "REST" required(Marker) LoggedIn Wait None "RFC 3659 §5" "REST offset: start the next transfer there";
             Rnfr "RNFR" required(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "RNFR name: rename from; RNTO follows";
             Rnto "RNTO" required(PathArg) LoggedIn Wait None "RFC 959 §4.1.3" "RNTO name: rename to";

@@ -480,17 +480,24 @@ async fn appends_do_not_overwrite_each_other() {
     assert_eq!(std::fs::metadata(folder.path().join("log")).unwrap().len(), 2000);
 }
 
-/// What ALLO announces may count the file or, in TYPE A, the wire.
+/// ALLO asks for room, and is no promise of a length (RFC 959 §4.1.3).
 #[tokio::test]
-async fn announced_lengths() {
+async fn an_upload_may_have_another_length_than_was_announced() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(builder(folder.path())).await;
     let mut client = Client::login(&server, Profile::Plain).await;
-    client.command("TYPE A").await;
-    for (announced, code) in [("6", 226), ("4", 226), ("5", 451)] {
-        client.command(&format!("ALLO {announced}")).await;
-        assert_eq!(client.upload("STOR f", b"a\r\nb\r\n").await.0, code, "{announced}");
+    for kind in ["TYPE A", "TYPE I"] {
+        client.command(kind).await;
+        for announced in ["6", "4", "0", "3", "512", "1000 R 80", "1 r 1"] {
+            assert_eq!(client.command(&format!("ALLO {announced}")).await.0, 200);
+            assert_eq!(client.upload("STOR f", b"a\r\nb\r\n").await.0, 226, "{announced}");
+            assert_eq!(client.command(&format!("ALLO {announced}")).await.0, 200);
+            assert_eq!(client.upload("APPE f", b"c").await.0, 226, "{announced}");
+        }
     }
+    assert_eq!(client.command("ALLO 18446744073709551615").await.0, 452);
+    assert_eq!(client.upload("STOR f", b"whole").await.0, 226);
+    assert_eq!(std::fs::read(folder.path().join("f")).unwrap(), b"whole");
 }
 
 /// A client that leaves while the server digests a huge file takes the work with it.

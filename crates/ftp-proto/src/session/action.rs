@@ -200,8 +200,6 @@ pub struct Inbound {
     pub coding: Coding,
     /// PROT.
     pub protection: Protection,
-    /// What ALLO announced, in octets of the file.
-    pub declared: Option<u64>,
     /// The most octets that RANG allows.
     pub limit: Option<u64>,
 }
@@ -210,7 +208,7 @@ impl Inbound {
     /// An upload of whatever length.
     #[must_use]
     pub fn new(path: VPath, how: Create, coding: Coding, protection: Protection) -> Self {
-        Self { path, how, coding, protection, declared: None, limit: None }
+        Self { path, how, coding, protection, limit: None }
     }
 }
 

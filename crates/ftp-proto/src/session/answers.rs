@@ -8,6 +8,7 @@ use crate::reply::payload::HashReply;
 use crate::reply::{Code, Reply, payload};
 use crate::session::action::{Action, Notice, Request};
 use crate::session::event::{Answer, Refusal, Shown};
+use crate::session::settings;
 use crate::session::state::work::{Ask, Then, Work};
 use crate::session::state::{Core, LoggedIn};
 use crate::value::facts::{Entry, FactChange, Facts, Kind};
@@ -23,6 +24,8 @@ impl LoggedIn {
         match std::mem::replace(&mut self.work, Work::Idle) {
             Work::Asking(ask) => match answer {
                 Ok(answer) => self.answered(core, ask, answer),
+                // What nobody knows is in nobody's way.
+                Err(_) if matches!(ask.then, Then::Fits(_)) => core.push(Action::Reply(settings::fits())),
                 Err(refusal) => core.push(Action::Reply(refusal.reply(ask.verb, &ask.path))),
             },
             Work::Transfer(transfer) if transfer.is_checking() => self.checked(core, transfer, answer),
@@ -42,6 +45,11 @@ impl LoggedIn {
             }
             (Then::Digest, Answer::Digest(digest, _)) => Reply::line(Code::ACTION_DONE, digest),
             (Then::Set { left, echo }, _) => return self.fact_set(core, (verb, path), left, echo),
+            (Then::Fits(size), Answer::Free(free)) if free < size => Reply::line(
+                Code::NO_SPACE,
+                format!("{free} octets are free in {path}, and {size} are announced."),
+            ),
+            (Then::Fits(_), _) => settings::fits(),
             (Then::Hash(..) | Then::Digest, _) => Refusal::Unsupported.reply(verb, &path),
         };
         core.push(Action::Reply(reply));

@@ -340,13 +340,6 @@ pub enum Fault {
     Stalled(Duration),
     /// The octets do not follow TYPE, STRU and MODE.
     Undecodable(DataError),
-    /// ALLO announced another length.
-    Length {
-        /// What ALLO said.
-        declared: u64,
-        /// What came.
-        received: u64,
-    },
     /// More octets came than RANG allows.
     BeyondRange,
     /// The storage failed.

@@ -180,9 +180,6 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
         Fault::Undecodable(error) => {
             (Code::LOCAL_ERROR, format!("The data do not follow TYPE, STRU and MODE: {error}."))
         }
-        Fault::Length { declared, received } => {
-            (Code::LOCAL_ERROR, format!("ALLO announced {declared} octets and {received} came."))
-        }
         Fault::BeyondRange => (Code::LOCAL_ERROR, "More octets came than RANG allows.".to_owned()),
         Fault::Storage(refusal) => (refusal.code(verb), format!("{refusal}.")),
     };

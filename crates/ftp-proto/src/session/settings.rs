@@ -2,18 +2,20 @@
 
 use crate::command::extension::{Opts, Utf8};
 use crate::data::Representation;
-use crate::reply::Code;
-use crate::session::action::Algorithm;
-use crate::session::policy::Abilities;
+use crate::reply::{Code, Reply};
+use crate::session::action::{Action, Algorithm, Request};
+use crate::session::policy::{Abilities, Rights};
+use crate::session::state::work::{Ask, Then};
 use crate::session::state::{Core, LoggedIn, Restart, Session, Settings, Stage};
 use crate::value::facts::FactSet;
 use crate::value::text::Word;
 use crate::value::transfer::{Allocation, ByteRange, Form, Marker, Mode, Structure, TypeCode};
+use crate::verb::Verb;
 
 impl Settings {
     /// What outlives a new USER: all but what was said for the next transfer only.
     pub(super) fn without_restart(self) -> Self {
-        Self { restart: Restart::No, declared: None, ..self }
+        Self { restart: Restart::No, ..self }
     }
 }
 
@@ -95,14 +97,20 @@ impl LoggedIn {
         }
     }
 
-    /// `ALLO`: nothing is reserved, but more than the user may store is refused at once, and the length is checked
-    /// at the end of the upload.
-    pub(super) fn allo(&mut self, core: &mut Core, allocation: Allocation) {
-        if let Some(most) = self.file_max.filter(|most| allocation.size > *most) {
+    /// `ALLO`: reserves nothing, but more than there is room for is refused at once. It is no promise: clients count octets
+    /// of the wire, of a file that still grows, or none, so that an upload may be longer or shorter.
+    pub(super) fn allo(&mut self, core: &mut Core, Allocation { size, .. }: Allocation) {
+        if let Some(most) = self.file_max.filter(|most| size > *most) {
             return core.say(Code::OVER_QUOTA, format!("Your files may have {most} octets at most."));
         }
-        self.settings.declared = Some(allocation.size);
-        core.reply(Code::OK, "Noted; the upload must have that length in octets of the file.");
+        if size > 0
+            && self.abilities.contains(Abilities::SPACE)
+            && self.rights.intersects(Rights::WRITE | Rights::APPEND)
+        {
+            let ask = Ask { verb: Verb::Allo, path: self.cwd.clone(), then: Then::Fits(size) };
+            return self.ask(core, ask, Request::Free);
+        }
+        core.push(Action::Reply(fits()));
     }
 
     fn set_facts(&mut self, core: &mut Core, set: FactSet) {
@@ -123,6 +131,11 @@ impl LoggedIn {
         }
         core.reply(Code::OK, self.settings.digest.as_str());
     }
+}
+
+/// The reply to ALLO of what there is room for, as far as anybody knows.
+pub(super) fn fits() -> Reply {
+    Reply::new(Code::OK, "Noted; an upload may also be longer or shorter.")
 }
 
 impl Session {

@@ -251,8 +251,6 @@ pub(super) struct Settings {
     pub(super) digest: Algorithm,
     /// REST or RANG, for the next transfer.
     pub(super) restart: Restart,
-    /// ALLO, for the next upload.
-    pub(super) declared: Option<u64>,
     /// EPSV ALL.
     pub(super) setup: Setup,
 }
@@ -265,7 +263,6 @@ impl Default for Settings {
             facts: FactSet::DEFAULT,
             digest: Algorithm::Sha256,
             restart: Restart::No,
-            declared: None,
             setup: Setup::Any,
         }
     }

@@ -114,7 +114,6 @@ impl LoggedIn {
     /// before).
     fn refuse_transfer(&mut self, core: &mut Core, reply: Reply) {
         self.retire_endpoint(core);
-        self.settings.declared = None;
         core.push(Action::Reply(reply));
     }
 
@@ -128,7 +127,6 @@ impl LoggedIn {
         match answer {
             Err(refusal) => {
                 self.retire_endpoint(core);
-                self.settings.declared = None;
                 core.push(Action::Reply(refusal.reply(transfer.verb, &transfer.path)));
                 return;
             }
@@ -146,7 +144,6 @@ impl LoggedIn {
     pub(super) fn data_up(&mut self, core: &mut Core) {
         let coding = self.settings.coding;
         let protection = core.secure.data();
-        let declared = self.settings.declared.take();
         let Work::Transfer(transfer) = &mut self.work else { return };
         if transfer.stage != Progress::Connecting {
             return;
@@ -166,9 +163,7 @@ impl LoggedIn {
                     protection,
                 })
             }
-            Plan::Receive(how, limit) => {
-                Action::Receive(Inbound { path, how, coding, protection, declared, limit })
-            }
+            Plan::Receive(how, limit) => Action::Receive(Inbound { path, how, coding, protection, limit }),
         });
     }
 
@@ -207,7 +202,6 @@ impl LoggedIn {
     fn finish(&mut self, core: &mut Core, count: Count, reply: Reply) {
         let Work::Transfer(transfer) = std::mem::replace(&mut self.work, Work::Idle) else { return };
         self.endpoint = Endpoint::None;
-        self.settings.declared = None;
         core.since = core.now;
         let (word, code) = (transfer.verb.spec().word, reply.code().number());
         let said =

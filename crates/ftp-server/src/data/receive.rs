@@ -129,7 +129,7 @@ impl Moving for Upload {
             match self.pump(most).await {
                 Ok(Step::Long) => return Progress::Long(self),
                 Ok(Step::Pipe(pipe)) => self.way = self.way.by(pipe),
-                Ok(Step::End(last)) => break self.intake.terms.is_whole(&self.intake.count).map(|()| last),
+                Ok(Step::End(last)) => break Ok(last),
                 Err(fault) => break Err(fault),
             }
         };

@@ -49,6 +49,8 @@ pub(in crate::session) enum Then {
     Renamed(VPath),
     /// HASH: the digest, with the name as the client gave it.
     Hash(Algorithm, Vec<u8>),
+    /// ALLO: whether so many octets are free.
+    Fits(u64),
     /// XMD5 and its relatives: the digest alone.
     Digest,
     /// MFMT, MFF, SITE: the next fact, or the reply.

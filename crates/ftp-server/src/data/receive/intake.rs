@@ -2,7 +2,7 @@
 //!
 //! Not here: the ways (`receive.rs`).
 
-use ftp_proto::session::{Count, Create, Fault, Inbound};
+use ftp_proto::session::{Count, Fault, Inbound};
 use tokio::net::TcpStream;
 
 use crate::data::Stop;
@@ -73,9 +73,6 @@ impl Intake {
 /// What an upload has to keep to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
-    how: Create,
-    /// What ALLO announced.
-    declared: Option<u64>,
     /// The limit that RANG gave.
     limit: Option<u64>,
     /// Octets that the file may still take.
@@ -84,7 +81,7 @@ pub(super) struct Terms {
 
 impl Terms {
     pub(super) fn new(plan: &Inbound, room: u64) -> Self {
-        Self { how: plan.how, declared: plan.declared, limit: plan.limit, room }
+        Self { limit: plan.limit, room }
     }
 
     /// Octets of the file when so many are added, if there may be so many.
@@ -97,23 +94,5 @@ impl Terms {
             return Err(Fault::Storage(StorageError::OverQuota));
         }
         Ok(grown)
-    }
-
-    /// Whether everything came that ALLO announced.
-    pub(super) fn is_whole(&self, count: &Count) -> Result<(), Fault> {
-        match self.declared {
-            Some(declared) if !self.is_declared(declared, count) => {
-                Err(Fault::Length { declared, received: count.file })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether an upload has the length that ALLO announced. Clients count octets of the file or, in TYPE A, of the
-    /// wire; what they announce before a resume may be the whole or the rest, which is not checked.
-    fn is_declared(&self, declared: u64, count: &Count) -> bool {
-        !matches!(self.how, Create::Replace | Create::Unique)
-            || declared == count.file
-            || declared == count.wire
     }
 }
