@@ -43,7 +43,7 @@ async fn transfers_round_trip_in_every_profile_and_mode() {
         client.command("RANG 10 19").await;
         assert_eq!(client.download("RETR file").await.0, &data[10..20]);
         let (listing, ..) = client.download("MLSD").await;
-        assert!(String::from_utf8(listing).unwrap().contains("Type=file;Size=1000000;"));
+        assert!(String::from_utf8(listing).unwrap().contains("type=file;size=1000000;"));
         assert_eq!(client.download("RETR missing").await.1, 550);
         assert_eq!(client.command("QUIT").await.0, 221);
         assert!(client.try_reply().await.is_none());

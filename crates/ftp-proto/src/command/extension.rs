@@ -49,7 +49,7 @@ pub enum Utf8 {
 
 /// `*(factname ";")`; unknown facts are left out (RFC 3659 §7.9).
 fn fact_list(list: &[u8]) -> Result<FactSet, Expected> {
-    let expected = Expected::Syntax("MLST Type;Size;Modify;, each fact with its semicolon");
+    let expected = Expected::Syntax("MLST type;size;modify;, each fact with its semicolon");
     let mut set = FactSet::empty();
     let mut left = trimmed(list);
     while !left.is_empty() {
@@ -177,7 +177,7 @@ pub struct FactChanges {
 }
 
 fn change(fact: &[u8]) -> Result<FactChange, Expected> {
-    let expected = Expected::Syntax("Modify=YYYYMMDDHHMMSS; or UNIX.mode=644; before the pathname");
+    let expected = Expected::Syntax("modify=YYYYMMDDHHMMSS; or unix.mode=644; before the pathname");
     let equals = memchr::memchr(b'=', fact).ok_or(expected)?;
     let (name, value) = (fact.get(..equals).unwrap_or_default(), fact.get(equals + 1..).unwrap_or_default());
     match FactName::parse(name) {
@@ -186,13 +186,13 @@ fn change(fact: &[u8]) -> Result<FactChange, Expected> {
             let octal = std::str::from_utf8(value).ok().and_then(|text| u16::from_str_radix(text, 8).ok());
             octal.filter(|mode| *mode <= 0o7777).map(FactChange::UnixMode).ok_or(expected)
         }
-        _ => Err(Expected::Unsupported("the facts Modify and UNIX.mode")),
+        _ => Err(Expected::Unsupported("the facts modify and unix.mode")),
     }
 }
 
 impl Argument for FactChanges {
     fn parse(argument: &[u8]) -> Result<Self, Expected> {
-        let expected = Expected::Syntax("Modify=YYYYMMDDHHMMSS; and a pathname");
+        let expected = Expected::Syntax("modify=YYYYMMDDHHMMSS; and a pathname");
         let space = memchr::memchr(b' ', argument).ok_or(expected)?;
         let list = argument.get(..space).and_then(|list| list.strip_suffix(b";")).ok_or(expected)?;
         let changes = list.split(|octet| *octet == b';').map(change).collect::<Result<Vec<_>, _>>()?;
@@ -246,7 +246,7 @@ mod tests {
     fn options_both_ways() {
         for text in [
             "MLST",
-            "MLST Type;Size;",
+            "MLST type;size;",
             "UTF8 ON",
             "UTF8 OFF",
             "HASH",
@@ -257,7 +257,7 @@ mod tests {
             let parsed = Opts::parse(text.as_bytes()).unwrap();
             assert_eq!(parsed.to_bytes(), text.as_bytes());
         }
-        assert_eq!(Opts::parse(b"mlst type;frogs;size;"), Opts::parse(b"MLST Type;Size;"));
+        assert_eq!(Opts::parse(b"mlst Type;frogs;SIZE;"), Opts::parse(b"MLST type;size;"));
         for bad in ["MLST unique type;", "MLST a b", "MODE Z LEVEL 99", "MODE Z FOO 1", "UTF8 MAYBE", ""] {
             assert!(matches!(Opts::parse(bad.as_bytes()), Err(Expected::Syntax(_))), "{bad}");
         }
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(parsed.path.as_bytes(), b"a b  c");
         assert!(TimedPath::parse(b"20020717210715").is_err());
         let changes = FactChanges::parse(b"Modify=20020717210715;UNIX.mode=600; f").unwrap();
-        assert_eq!(changes.to_bytes(), b"Modify=20020717210715;UNIX.mode=600; f");
+        assert_eq!(changes.to_bytes(), b"modify=20020717210715;unix.mode=600; f");
         assert!(matches!(FactChanges::parse(b"Fish=1; f"), Err(Expected::Unsupported(_))));
         assert!(matches!(FactChanges::parse(b"Modify=20010229000000; f"), Err(Expected::Syntax(_))));
     }

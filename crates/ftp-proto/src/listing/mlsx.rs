@@ -185,14 +185,14 @@ mod tests {
         write_line(&entry(Kind::File), all(), &mut out);
         assert_eq!(
             String::from_utf8_lossy(&out),
-            "Type=file;Size=42;Modify=20020717210715;Create=20020717210640;Perm=rw;Unique=00000000000000ab;\
-             UNIX.mode=0644;UNIX.owner=10;UNIX.group=20;  a;b=c \r\n"
+            "type=file;size=42;modify=20020717210715;create=20020717210640;perm=rw;unique=00000000000000ab;\
+             unix.mode=0644;unix.owner=10;unix.group=20;  a;b=c \r\n"
         );
         out.clear();
         write_entry(&entry(Kind::Dir), FactSet::DEFAULT, &mut out);
         assert_eq!(
             String::from_utf8_lossy(&out),
-            "Type=dir;Modify=20020717210715;Perm=el;Unique=00000000000000ab;  a;b=c "
+            "type=dir;modify=20020717210715;perm=el;unique=00000000000000ab;  a;b=c "
         );
     }
 

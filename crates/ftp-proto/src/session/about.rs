@@ -95,9 +95,9 @@ impl Session {
         }
         if abilities.contains(Abilities::TIMES) {
             lines.push(Text::from(if abilities.contains(Abilities::MODES) {
-                "MFF Modify;UNIX.mode;"
+                "MFF modify;unix.mode;"
             } else {
-                "MFF Modify;"
+                "MFF modify;"
             }));
         }
         let star = |chosen: bool| if chosen { "*" } else { "" };

@@ -62,7 +62,7 @@ bitflags! {
     }
 }
 
-/// The letters of [`Perm`] in the order of its bits, in which they are sent.
+/// The letters of [`perm`] in the order of its bits, in which they are sent.
 const LETTERS: &[u8; 10] = b"acdeflmprw";
 
 impl Perm {
@@ -162,23 +162,23 @@ bitflags! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FactName {
-    /// `Type`
+    /// `type`
     Type,
-    /// `Size`
+    /// `size`
     Size,
-    /// `Modify`
+    /// `modify`
     Modify,
-    /// `Create`
+    /// `create`
     Create,
-    /// `Perm`
+    /// `perm`
     Perm,
-    /// `Unique`
+    /// `unique`
     Unique,
-    /// `UNIX.mode`
+    /// `unix.mode`
     UnixMode,
-    /// `UNIX.owner`
+    /// `unix.owner`
     UnixOwner,
-    /// `UNIX.group`
+    /// `unix.group`
     UnixGroup,
 }
 
@@ -196,19 +196,20 @@ impl FactName {
         Self::UnixGroup,
     ];
 
-    /// The name as FEAT shows it.
+    /// The name as it is sent, in lower case, as clients that compare it as it stands expect; its case means nothing (RFC 3659
+    /// §7.5).
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Type => "Type",
-            Self::Size => "Size",
-            Self::Modify => "Modify",
-            Self::Create => "Create",
-            Self::Perm => "Perm",
-            Self::Unique => "Unique",
-            Self::UnixMode => "UNIX.mode",
-            Self::UnixOwner => "UNIX.owner",
-            Self::UnixGroup => "UNIX.group",
+            Self::Type => "type",
+            Self::Size => "size",
+            Self::Modify => "modify",
+            Self::Create => "create",
+            Self::Perm => "perm",
+            Self::Unique => "unique",
+            Self::UnixMode => "unix.mode",
+            Self::UnixOwner => "unix.owner",
+            Self::UnixGroup => "unix.group",
         }
     }
 
@@ -240,9 +241,9 @@ impl FactSet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FactChange {
-    /// `Modify=time-val`
+    /// `modify=time-val`
     Modify(TimeVal),
-    /// `UNIX.mode=octal`
+    /// `unix.mode=octal`
     UnixMode(u16),
 }
 
@@ -251,10 +252,10 @@ impl Encode for FactChange {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Modify(time) => {
-                out.extend_from_slice(b"Modify=");
+                out.extend_from_slice(b"modify=");
                 time.encode(out);
             }
-            Self::UnixMode(mode) => out.extend_from_slice(format!("UNIX.mode={mode:o}").as_bytes()),
+            Self::UnixMode(mode) => out.extend_from_slice(format!("unix.mode={mode:o}").as_bytes()),
         }
         out.push(b';');
     }
