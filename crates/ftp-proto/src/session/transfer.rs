@@ -15,11 +15,11 @@ use crate::session::action::{
 use crate::session::event::{Answer, Count, DataFault, Failure, Refusal, Suspect};
 use crate::session::policy::{Abilities, Rights};
 use crate::session::refusal;
-use crate::session::state::work::{Endpoint, Plan, Progress, Transfer, Work};
+use crate::session::state::work::{Endpoint, Length, Plan, Progress, Transfer, Work};
 use crate::session::state::{Core, LoggedIn, Restart};
 use crate::value::path::PathArg;
 use crate::value::text::Text;
-use crate::value::transfer::Mode;
+use crate::value::transfer::{Mode, Structure};
 use crate::verb::Verb;
 
 impl LoggedIn {
@@ -36,7 +36,15 @@ impl LoggedIn {
             );
         }
         let request = Request::OpenFile(path.clone(), restart.span());
-        self.begin(core, Transfer::new(Verb::Retr, path, Plan::Send(Outgoing::File), core.now), request);
+        let mut transfer = Transfer::new(Verb::Retr, path, Plan::Send(Outgoing::File), core.now);
+        let coding = self.settings.coding;
+        if coding.representation == Representation::Image && coding.structure == Structure::File {
+            transfer.length = match restart {
+                Restart::From(first) => Length::Behind(first),
+                Restart::No | Restart::Range(..) => Length::Behind(0),
+            };
+        }
+        self.begin(core, transfer, request);
     }
 
     /// `LIST` and `NLST`. The switches of `ls` that clients send change nothing.
@@ -131,6 +139,7 @@ impl LoggedIn {
                 return;
             }
             Ok(Answer::Writable(path) | Answer::Listed(path)) => transfer.path = path,
+            Ok(Answer::Opened(octets)) => transfer.opened(octets),
             Ok(_) => {}
         }
         core.push(match transfer.active {
@@ -295,7 +304,23 @@ impl Transfer {
         if self.verb == Verb::Stou {
             return Reply::line(Code::OPENING_DATA, format!("FILE: {}", self.path));
         }
-        Reply::new(Code::OPENING_DATA, "Data connection is open; starting the transfer.")
+        match self.length {
+            // Java, Python and browsers know the length by this form, which is vsftpd's.
+            Length::Octets(octets) => Reply::line(
+                Code::OPENING_DATA,
+                format!("Data connection is open; starting the transfer ({octets} bytes)."),
+            ),
+            Length::Untold | Length::Behind(_) => {
+                Reply::new(Code::OPENING_DATA, "Data connection is open; starting the transfer.")
+            }
+        }
+    }
+
+    /// The file is open, and so many octets of it will be sent.
+    fn opened(&mut self, octets: u64) {
+        if let Length::Behind(skipped) = self.length {
+            self.length = Length::Octets(skipped.saturating_add(octets));
+        }
     }
 
     /// The 226.

@@ -81,6 +81,8 @@ pub(in crate::session) struct Transfer {
     pub(in crate::session) path: VPath,
     pub(in crate::session) plan: Plan,
     pub(in crate::session) stage: Progress,
+    /// What the 150 of a download says of its length, if anything.
+    pub(in crate::session) length: Length,
     /// Where the client listens, if it does.
     pub(in crate::session) active: Option<SocketAddr>,
     /// When it was asked for; when it began, once octets move.
@@ -90,13 +92,32 @@ pub(in crate::session) struct Transfer {
 impl Transfer {
     /// A transfer at its start.
     pub(in crate::session) fn new(verb: Verb, path: VPath, plan: Plan, now: Instant) -> Self {
-        Self { verb, path, plan, stage: Progress::Checking, active: None, started: now }
+        Self {
+            verb,
+            path,
+            plan,
+            stage: Progress::Checking,
+            length: Length::Untold,
+            active: None,
+            started: now,
+        }
     }
 
     /// Whether the storage was asked and has not answered.
     pub(in crate::session) fn is_checking(&self) -> bool {
         self.stage == Progress::Checking
     }
+}
+
+/// What the 150 says of the length of a download. The answer of the storage leads from `Behind` to `Octets`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) enum Length {
+    /// Nothing: the octets on the wire are others than those of the file, or it is no download.
+    Untold,
+    /// So many octets more than are sent: REST has them skipped, and clients want to know the whole.
+    Behind(u64),
+    /// So many octets.
+    Octets(u64),
 }
 
 /// What moves in which direction.
