@@ -144,7 +144,10 @@ impl Command {
             Arity::None if !argument.trim_ascii().is_empty() => {
                 return Err(CommandError::UnexpectedArgument(verb));
             }
-            Arity::Required if word.len() == line.len() => return Err(CommandError::MissingArgument(verb)),
+            // A PASS with nothing behind it is one with an empty password, as it is sent for anonymous users.
+            Arity::Required if word.len() == line.len() && verb != Verb::Pass => {
+                return Err(CommandError::MissingArgument(verb));
+            }
             _ => {}
         }
         Self::parse_argument(verb, argument).map_err(|expected| match expected {
@@ -213,6 +216,7 @@ mod tests {
         for spec in Verb::TABLE {
             let bare = Command::parse(spec.word.as_bytes());
             match spec.arity {
+                Arity::Required if spec.verb == Verb::Pass => assert_eq!(bare, Command::parse(b"PASS ")),
                 Arity::Required => assert_eq!(bare, Err(CommandError::MissingArgument(spec.verb))),
                 Arity::Optional => assert_eq!(bare.map(|command| command.verb()), Ok(spec.verb)),
                 Arity::None => {

@@ -56,6 +56,8 @@ pub struct Account {
     pub welcome: Option<Text>,
     /// The most sessions this user may have at once.
     pub sessions: Option<usize>,
+    /// The name under which they are counted, where several names lead to one account; that of the login if absent.
+    pub counted_as: Option<String>,
     /// Octets that one file of this user may have; an upload beyond it ends with 552.
     pub file_max: Option<u64>,
     /// What an upload in clear is taken for whose client closed without QUIT.
@@ -74,6 +76,7 @@ impl Account {
             storage,
             welcome: None,
             sessions: None,
+            counted_as: None,
             file_max: None,
             bare_close: BareClose::Broken,
             close_notify: None,

@@ -146,12 +146,15 @@ impl Users {
         Ok(self)
     }
 
-    /// The user of that name on the host that was chosen, or on every host.
+    /// The user of that name on the host that was chosen, or on every host. Letter case counts, but for anonymous users,
+    /// whom browsers and people write as they like.
     fn find(&self, credentials: &Credentials) -> Option<&User> {
+        let at = |host: Option<&String>, name: &[u8]| self.users.get(&(host.cloned(), name.to_vec()));
+        let named = |name: &[u8]| {
+            credentials.host.as_ref().and_then(|host| at(Some(host), name)).or_else(|| at(None, name))
+        };
         let name = credentials.user.as_bytes();
-        let here =
-            credentials.host.as_ref().and_then(|host| self.users.get(&(Some(host.clone()), name.to_vec())));
-        here.or_else(|| self.users.get(&(None, name.to_vec())))
+        named(name).or_else(|| named(&name.to_ascii_lowercase()).filter(|user| user.hash.is_none()))
     }
 
     async fn verify(&self, hash: &str, password: &[u8]) -> bool {
@@ -232,6 +235,11 @@ mod tests {
         let open = User { hash: None, account: account(), transport: Transport::TlsOnly, host: None };
         users.add("anonymous", open).unwrap();
         assert_eq!(try_login(&users, "anonymous", "x").await, Err(Denied::TlsOnly));
+        for (name, password) in [("Anonymous", ""), ("FTP", "x"), ("ftp", "")] {
+            users.add(name.to_ascii_lowercase(), User::anonymous(account())).unwrap();
+            assert_eq!(try_login(&users, name, password).await, Ok(()));
+        }
+        assert_eq!(try_login(&users, "ME", " se:cret ").await, Err(Denied::Credentials));
         let broken =
             User { hash: Some("plain".into()), account: account(), transport: Transport::Any, host: None };
         assert_eq!(users.add("x", broken), Err(UserError::Hash));

@@ -172,6 +172,7 @@ impl Config {
                 Ok(folder) => {
                     let mut account = Account::new(Rights::READ_ONLY, Arc::new(folder.clone()));
                     account.sessions = anonymous.sessions.or(self.limits.per_user);
+                    account.counted_as = Some("anonymous".to_owned());
                     account.file_max = self.limits.file_max;
                     folders.push(folder);
                     for name in ["anonymous", "ftp"] {

@@ -47,7 +47,7 @@ pub(super) async fn authenticate(
     match shared.authenticator.authenticate(&attempt).await {
         Ok(account) => {
             shared.throttle.succeeded(peer);
-            let name = credentials.user.as_bytes();
+            let name = account.counted_as.as_ref().map_or(credentials.user.as_bytes(), String::as_bytes);
             match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
                 Some(None) => Err(Denied::TooMany),
                 seat => {
