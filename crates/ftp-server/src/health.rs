@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,8 @@ pub struct Report {
     pub holes: Vec<(u16, u16)>,
     /// Clients with trouble, the latest first: address, what is known, who seems to be in the way.
     pub clients: Vec<(IpAddr, Client, Suspect)>,
+    /// Sessions that a fault of the server has ended.
+    pub panicked: u64,
     /// How long the server has run.
     pub age: Duration,
 }
@@ -85,6 +88,7 @@ pub struct Report {
 pub(crate) struct Health {
     range: RangeInclusive<u16>,
     begun: Instant,
+    panicked: AtomicU64,
     seen: Mutex<Seen>,
 }
 
@@ -157,7 +161,7 @@ impl Seen {
 
 impl Health {
     pub(crate) fn new(range: RangeInclusive<u16>) -> Self {
-        Self { range, begun: Instant::now(), seen: Mutex::default() }
+        Self { range, begun: Instant::now(), panicked: AtomicU64::new(0), seen: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -214,6 +218,11 @@ impl Health {
         known.trouble = Some(said);
     }
 
+    /// A session has panicked.
+    pub(crate) fn panicked(&self) {
+        self.panicked.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn report(&self) -> Report {
         let seen = self.lock();
         let mut holes: Vec<(u16, u16)> = seen
@@ -247,6 +256,7 @@ impl Health {
             unclosed: seen.unclosed,
             holes,
             clients,
+            panicked: self.panicked.load(Ordering::Relaxed),
             age: self.begun.elapsed(),
         }
     }

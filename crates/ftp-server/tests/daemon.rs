@@ -11,10 +11,13 @@
 mod client;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use client::{Client, Profile};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::io::AsyncWriteExt;
 
 /// A daemon that ends with its test.
@@ -28,8 +31,43 @@ impl Drop for Daemon {
     }
 }
 
+impl Daemon {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Its end, which is near.
+    async fn end(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "it goes on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A port that is free, most likely.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Serves `root` in clear at `port` from a shell that has done `first`.
-fn serve(root: &std::path::Path, port: u16, first: &str) -> Daemon {
+fn serve(root: &Path, port: u16, first: &str) -> Daemon {
+    Daemon(command(root, port, first).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+/// What `doctor` says.
+fn doctor(root: &Path) -> String {
+    let mut asking = Command::new(env!("CARGO_BIN_EXE_ftp-server"));
+    let asked =
+        asking.arg("doctor").arg("--socket").arg(root.join("ftp-server/doctor.sock")).output().unwrap();
+    String::from_utf8(asked.stdout).unwrap()
+}
+
+fn command(root: &Path, port: u16, first: &str) -> Command {
     let daemon = env!("CARGO_BIN_EXE_ftp-server");
     let script = format!(
         "{first}; exec '{daemon}' serve files --plain allow --explicit 127.0.0.1:{port} --user me:secret"
@@ -43,7 +81,7 @@ fn serve(root: &std::path::Path, port: u16, first: &str) -> Daemon {
         .env("HOME", root)
         .env("XDG_STATE_HOME", root)
         .env("XDG_RUNTIME_DIR", root);
-    Daemon(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    command
 }
 
 /// Logs in once the daemon listens.
@@ -69,7 +107,7 @@ async fn upload(client: &mut Client, name: &str, count: usize) -> (u16, String) 
 #[tokio::test]
 async fn a_limit_of_file_sizes_ends_an_upload_and_not_the_daemon() {
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let _daemon = serve(folder.path(), port, "ulimit -f 40");
     let mut client = login(port).await;
     for count in [60_000, 3_000_000] {
@@ -78,4 +116,77 @@ async fn a_limit_of_file_sizes_ends_an_upload_and_not_the_daemon() {
     }
     assert_eq!(upload(&mut client, "small", 10_000).await.0, 226);
     assert_eq!(std::fs::read(folder.path().join("files/small")).unwrap().len(), 10_000);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_is_lost_and_nobody_else() {
+    for first in ["exec 2>/dev/full", "exec >/dev/full 2>&1", "exec >&- 2>&-"] {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let mut daemon = serve(folder.path(), port, first);
+        for name in ["one", "two"] {
+            let mut client = login(port).await;
+            assert_eq!(upload(&mut client, name, 10).await.0, 226, "{first}");
+        }
+        daemon.signal(Signal::TERM);
+        assert_eq!(daemon.end().await.code(), Some(0), "{first}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_outlive_the_reader_of_the_log() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let child = command(folder.path(), port, ":").stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut daemon = Daemon(child.unwrap());
+    let mut before = login(port).await;
+    drop(daemon.0.stderr.take());
+    assert_eq!(upload(&mut before, "one", 10).await.0, 226);
+    let mut after = login(port).await;
+    assert_eq!(upload(&mut after, "two", 10).await.0, 226);
+    let said = doctor(folder.path());
+    assert!(said.contains("lines of the log were lost") && !said.contains("panic"), "{said}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end().await.code(), Some(0));
+}
+
+/// It is there and does not read: a pager, a terminal that was stopped.
+#[tokio::test]
+async fn sessions_do_not_wait_for_the_reader_of_the_log() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let child = command(folder.path(), port, ":").stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut daemon = Daemon(child.unwrap());
+    let mut client = login(port).await;
+    let name = "n".repeat(200);
+    for _ in 0..300 {
+        // Each is a line of the log, and more than a pipe takes in all.
+        assert_eq!(client.command(&format!("MKD {name}")).await.0, 257);
+        assert_eq!(client.command(&format!("RMD {name}")).await.0, 250);
+    }
+    daemon.signal(Signal::TERM);
+    drop(client);
+    assert_eq!(daemon.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_end_of_the_terminal_is_the_end_of_a_server_without_a_configuration() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let on_terminal = std::fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let child = command(folder.path(), port, ":").stdout(Stdio::null()).stderr(on_terminal).spawn();
+    let mut daemon = Daemon(child.unwrap());
+    drop(login(port).await);
+    drop(terminal);
+    drop(login(port).await);
+    daemon.signal(Signal::HUP);
+    assert_eq!(daemon.end().await.code(), Some(0));
+
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let mut daemon = serve(folder.path(), port, ":");
+    drop(login(port).await);
+    daemon.signal(Signal::HUP);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(login(port).await);
+    assert!(daemon.0.try_wait().unwrap().is_none(), "without a terminal it is asked to read its files anew");
 }

@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::driver::Driver;
 use crate::observe::{Incident, SessionId, Who};
@@ -74,7 +74,10 @@ impl Listener {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                Some(_) = sessions.join_next(), if !sessions.is_empty() => continue,
+                Some(ended) = sessions.join_next(), if !sessions.is_empty() => {
+                    self.count(&ended);
+                    continue;
+                }
                 _ = drain.wait_for(|drain| *drain) => break,
             };
             match accepted {
@@ -84,7 +87,16 @@ impl Listener {
             }
         }
         drop(listener);
-        while sessions.join_next().await.is_some() {}
+        while let Some(ended) = sessions.join_next().await {
+            self.count(&ended);
+        }
+    }
+
+    /// A session that has panicked has taken nobody with it, and is known.
+    fn count(&self, ended: &Result<(), JoinError>) {
+        if ended.as_ref().is_err_and(JoinError::is_panic) {
+            self.shared.health.panicked();
+        }
     }
 
     fn admit(

@@ -8,6 +8,7 @@ use ftp_server::server::ServeError;
 use ftp_server::storage::Durability;
 
 use crate::cli::CheckArgs;
+use crate::log::{complain, say};
 use crate::serve::hint;
 use crate::settings::read_settings;
 
@@ -33,17 +34,17 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     let plain = config.policy.plain.0 == PlainLogins::Allow;
     let word = |yes: bool, no: &'static str, otherwise: &'static str| if yes { otherwise } else { no };
     for address in &config.listen.explicit {
-        println!("listens at {address} for {}", word(plain, "explicit FTPS", "plain FTP and explicit FTPS"));
+        say!("listens at {address} for {}", word(plain, "explicit FTPS", "plain FTP and explicit FTPS"));
     }
-    config.listen.implicit.iter().for_each(|address| println!("listens at {address} for implicit FTPS"));
-    println!("logins in clear are {}", word(plain, "refused", "allowed"));
-    println!(
+    config.listen.implicit.iter().for_each(|address| say!("listens at {address} for implicit FTPS"));
+    say!("logins in clear are {}", word(plain, "refused", "allowed"));
+    say!(
         "data in clear within TLS sessions are {}",
         word(config.tls.clear_data == Toggle::On, "refused", "allowed")
     );
-    println!("passive ports {} have to be open", config.passive.ports.get_ref());
-    println!("PASV announces {}", settings.announced());
-    println!(
+    say!("passive ports {} have to be open", config.passive.ports.get_ref());
+    say!("PASV announces {}", settings.announced());
+    say!(
         "what counts as stored: {}",
         match config.storage.durability.0 {
             Durability::None => "what the kernel has; a power cut may take it",
@@ -51,13 +52,13 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
             Durability::Full => "octets and names on the disk",
         }
     );
-    config.host.iter().for_each(|host| println!("host {}", host.get_ref().name.get_ref()));
+    config.host.iter().for_each(|host| say!("host {}", host.get_ref().name.get_ref()));
     for user in &config.user {
         let user = user.get_ref();
         let rights = user.rights.as_ref().map_or("elradfmwMT", |rights| rights.get_ref().as_str());
-        println!("user {} in {} may {rights}", user.name.get_ref(), user.home.get_ref().display());
+        say!("user {} in {} may {rights}", user.name.get_ref(), user.home.get_ref().display());
     }
-    config.warnings(&settings.text).iter().for_each(|warning| println!("warning: {warning}"));
-    wrong.iter().for_each(|problem| eprintln!("{}: {problem}", settings.name()));
+    config.warnings(&settings.text).iter().for_each(|warning| say!("warning: {warning}"));
+    wrong.iter().for_each(|problem| complain!("{}: {problem}", settings.name()));
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,11 +4,12 @@
 //! closed to others.
 
 use std::fmt::Write as _;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ftp_server::health::{Client, Report, Tally};
 use ftp_server::proto::session::Suspect;
@@ -18,11 +19,20 @@ use tokio::net::UnixListener;
 
 use crate::cli::DoctorArgs;
 use crate::identity::state_folder;
+use crate::log::Lines;
 
 /// Clients that are listed at most.
 const CLIENTS_SHOWN: usize = 20;
 /// What the first line begins with where nothing is wrong.
 const HEALTHY: &str = "healthy";
+
+/// What the server knows of itself.
+pub(crate) struct Known {
+    pub(crate) doctor: Doctor,
+    /// What PASV announces, in words.
+    pub(crate) announced: String,
+    pub(crate) lines: Arc<Lines>,
+}
 
 /// Where the socket is, if the command line does not say.
 pub(crate) fn socket(given: Option<&Path>) -> Result<PathBuf, String> {
@@ -33,7 +43,7 @@ pub(crate) fn socket(given: Option<&Path>) -> Result<PathBuf, String> {
 }
 
 /// Answers whoever asks, until the server ends; without a socket the server works all the same.
-pub(crate) async fn answer(path: PathBuf, doctor: Doctor, announced: String) {
+pub(crate) async fn answer(path: PathBuf, known: Known) {
     if let Some(folder) = path.parent() {
         // What cannot be made is told by the bind.
         let _there = std::fs::create_dir_all(folder);
@@ -51,7 +61,7 @@ pub(crate) async fn answer(path: PathBuf, doctor: Doctor, announced: String) {
     loop {
         match listener.accept().await {
             Ok((mut stream, _)) => {
-                let text = tell(&doctor.report(), &announced);
+                let text = tell(&known.doctor.report(), &known.announced, known.lines.lost());
                 // Who asked may have left.
                 let _gone = stream.write_all(text.as_bytes()).await;
             }
@@ -71,15 +81,21 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitCode, String> {
     })?;
     let mut text = String::new();
     stream.read_to_string(&mut text).map_err(|error| error.to_string())?;
-    print!("{text}");
+    // The exit status tells it, too.
+    let _nobody_reads = std::io::stdout().write_all(text.as_bytes());
     Ok(if text.starts_with(HEALTHY) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What is known, for a person.
-fn tell(report: &Report, announced: &str) -> String {
-    let wrong = diagnosis(report);
+fn tell(report: &Report, announced: &str, lost: u64) -> String {
+    let mut wrong = diagnosis(report);
+    if lost > 0 {
+        wrong.push(format!(
+            "{lost} lines of the log were lost: nobody reads standard error fast enough, or its disk is full"
+        ));
+    }
     let mut out = match wrong.is_empty() {
-        true => format!("{HEALTHY}: nothing is known to be in the way of data connections\n"),
+        true => format!("{HEALTHY}: nothing is known to be wrong\n"),
         false => "trouble:\n".to_owned(),
     };
     for line in &wrong {
@@ -118,6 +134,12 @@ fn counted(tally: Tally) -> String {
 /// What is wrong with the server's own side.
 fn diagnosis(report: &Report) -> Vec<String> {
     let mut wrong = Vec::new();
+    if report.panicked > 0 {
+        wrong.push(format!(
+            "{} sessions ended by a fault of the server (panic): the log has the place; please report it",
+            report.panicked
+        ));
+    }
     let missed: Vec<&(IpAddr, Client, Suspect)> =
         report.clients.iter().filter(|(_, client, _)| client.passive.bad > 0).collect();
     let (low, high) = (report.range.start(), report.range.end());
@@ -186,11 +208,17 @@ mod tests {
             unclosed: Tally::default(),
             holes: Vec::new(),
             clients: Vec::new(),
+            panicked: 0,
             age: std::time::Duration::from_secs(9),
         };
-        let text = tell(&report, "203.0.113.5");
+        let text = tell(&report, "203.0.113.5", 0);
         assert!(text.starts_with(HEALTHY) && text.contains("40000-50000, 3 came about"), "{text}");
-        let text = tell(&Report { holes: vec![(45_000, 50_000)], ..report }, "203.0.113.5");
+        let text = tell(&Report { holes: vec![(45_000, 50_000)], ..report.clone() }, "203.0.113.5", 0);
         assert!(text.starts_with("trouble:\n  - ports 45000-50000 never work"), "{text}");
+        let text = tell(&Report { panicked: 2, ..report }, "203.0.113.5", 7);
+        assert!(
+            text.contains("- 2 sessions ended by a fault") && text.contains("- 7 lines of the log"),
+            "{text}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `ftp-server hash-password`
 
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::process::ExitCode;
 
 /// Asks on a terminal, reads standard input otherwise; one line end at the end does not belong to the password.
@@ -23,6 +23,7 @@ pub(crate) fn hash_password() -> Result<ExitCode, String> {
     if password.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n')) {
         return Err("a password has no line ends and no NUL: FTP could not carry it".to_owned());
     }
-    println!("{}", ftp_server::auth::hash_password(&password).map_err(|error| error.to_string())?);
+    let hash = ftp_server::auth::hash_password(&password).map_err(|error| error.to_string())?;
+    writeln!(std::io::stdout(), "{hash}").map_err(|error| format!("the hash cannot be printed: {error}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,6 @@
 //! The daemon: `ftp-server serve`, `check`, `doctor`, `hash-password`.
+// A stream that is closed would be a panic; `log.rs` has what is none.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
@@ -9,8 +11,12 @@ mod cli;
 mod doctor;
 mod hash;
 mod identity;
+mod log;
+mod plan;
+mod reload;
 mod serve;
 mod settings;
+mod signals;
 mod sweep;
 
 use cli::{Cli, Command};
@@ -25,7 +31,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ftp-server: {error}");
+            log::complain!("ftp-server: {error}");
             ExitCode::from(2)
         }
     }

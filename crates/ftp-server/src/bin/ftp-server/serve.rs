@@ -1,68 +1,30 @@
 //! `ftp-server serve`.
 
-use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
-use async_trait::async_trait;
-use ftp_server::auth::{Account, Attempt, Authenticator, Denied, Users};
 use ftp_server::config::read_certificate;
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
-use ftp_server::storage::LocalStorage;
 use ftp_server::tls::Tls;
 use ftp_server::{Builder, Server};
-use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::cli::{LogFormat, NamedPassword, ServeArgs};
-use crate::settings::{Settings, read_settings};
+use crate::cli::ServeArgs;
+use crate::doctor::Known;
+use crate::log::{self, Lines, say};
+use crate::plan::{Plan, plan};
+use crate::reload::{CurrentUsers, reload_on_hangup};
+use crate::settings::Settings;
+use crate::signals::{Hangup, stop_signal};
 use crate::sweep::keep_sweeping;
 use crate::{doctor, identity};
 
 /// The ports of the four profiles: the standard ones need privilege, the others do not.
 const EXPLICIT: [u16; 2] = [21, 3021];
 const IMPLICIT: [u16; 2] = [990, 3990];
-
-/// The users of the moment; SIGHUP puts others in their place.
-struct CurrentUsers(RwLock<Arc<Users>>);
-
-#[async_trait]
-impl Authenticator for CurrentUsers {
-    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
-        let users = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        users.authenticate(attempt).await
-    }
-}
-
-/// Where the certificate and its key are.
-fn certificate_files(settings: &Settings, args: &ServeArgs) -> Result<(PathBuf, PathBuf), String> {
-    let tls = &settings.config.tls;
-    match (&args.cert, &args.key, &tls.cert, &tls.key) {
-        (Some(cert), Some(key), ..) => Ok((cert.clone(), key.clone())),
-        (_, _, Some(cert), Some(key)) => Ok((cert.get_ref().clone(), key.get_ref().clone())),
-        (_, _, None, None) => identity::self_signed(&identity::state_folder()?),
-        _ => Err(format!("{}: [tls] needs both cert and key", settings.name())),
-    }
-}
-
-fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let ansi = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(ansi)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-}
 
 /// As many descriptors as this user may have: each session has one, each transfer a few.
 fn raise_descriptor_limit() {
@@ -75,44 +37,17 @@ fn raise_descriptor_limit() {
 
 /// `ftp-server serve`
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, String> {
-    start_log(args.log);
+    let lines = log::start(args.log)?;
     raise_descriptor_limit();
     // Sessions have threads of their own; here connections are accepted.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    runtime.block_on(run(args))?;
+    let served = runtime.block_on(run(args, &lines));
     runtime.shutdown_background();
-    Ok(ExitCode::SUCCESS)
-}
-
-/// What is served, and what has to be printed about it.
-struct Plan {
-    settings: Settings,
-    named: Vec<NamedPassword>,
-    /// The password that was made up, to be shown once.
-    made_up: Option<NamedPassword>,
-    files: (PathBuf, PathBuf),
-}
-
-fn plan(args: &ServeArgs) -> Result<Plan, String> {
-    if args.root.is_none() && args.config.is_none() {
-        return Err("what is to be served? Give a folder, or --config FILE".to_owned());
-    }
-    if args.root.is_none() && !args.user.is_empty() {
-        return Err("--user names a user of ROOT, and there is no ROOT: give a folder".to_owned());
-    }
-    let mut settings = read_settings(args.config.as_deref())?;
-    settings.overlay(args);
-    let mut named = args.user.clone();
-    let made_up = (args.root.is_some() && named.is_empty()).then(|| {
-        let password = Alphanumeric.sample_string(&mut rand::rng(), 16);
-        NamedPassword { name: "ftp".to_owned(), password }
-    });
-    named.extend(made_up.clone());
-    let files = certificate_files(&settings, args)?;
-    Ok(Plan { settings, named, made_up, files })
+    lines.flush();
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 /// A file that grows beyond what this process may write (`ulimit -f`) is an error of that write, and not the end of all
@@ -123,7 +58,7 @@ fn outlive_file_size_limit() {
     }
 }
 
-async fn run(args: &ServeArgs) -> Result<(), String> {
+async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
     outlive_file_size_limit();
     let plan = plan(args)?;
     let config = &plan.settings.config;
@@ -147,14 +82,25 @@ async fn run(args: &ServeArgs) -> Result<(), String> {
     announce(args, &plan, &server, &fingerprint);
     say_what_shares_the_range(&plan.settings.config.passive.ports.get_ref().0);
     match doctor::socket(args.doctor.as_deref()) {
-        Ok(socket) => drop(tokio::spawn(doctor::answer(socket, server.doctor(), plan.settings.announced()))),
+        Ok(socket) => {
+            let known = Known {
+                doctor: server.doctor(),
+                announced: plan.settings.announced(),
+                lines: Arc::clone(lines),
+            };
+            drop(tokio::spawn(doctor::answer(socket, known)));
+        }
         // A server that keeps no state serves all the same.
         Err(error) => tracing::warn!("`ftp-server doctor` will not find this server: {error}"),
     }
     let (swept, folders) = watch::channel(folders);
     tokio::spawn(keep_sweeping(folders));
-    tokio::spawn(reload_on_hangup((args.config.clone(), args.root.clone()), plan, users, tls, swept));
-    server.run(stop_signal()).await;
+    let hangup = Hangup::meant_by(args);
+    if hangup == Hangup::Reload {
+        let from = (args.config.clone(), args.root.clone());
+        tokio::spawn(reload_on_hangup(from, plan, users, tls, swept));
+    }
+    server.run(stop_signal(hangup)).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -252,16 +198,16 @@ fn announce(args: &ServeArgs, plan: &Plan, server: &Server, fingerprint: &str) {
         "explicit FTPS"
     };
     if let Some(root) = &args.root {
-        println!("Serving {}", root.display());
+        say!("Serving {}", root.display());
     }
-    explicit.iter().for_each(|address| println!("  {plain:<28} {address}"));
-    implicit.iter().for_each(|address| println!("  {:<28} {address}", "implicit FTPS"));
-    println!("  {:<28} {}", "passive ports (open these)", config.passive.ports.get_ref());
-    println!("  {:<28} {}", "certificate", plan.files.0.display());
-    println!("  {:<28} {fingerprint}", "SHA-256 fingerprint");
+    explicit.iter().for_each(|address| say!("  {plain:<28} {address}"));
+    implicit.iter().for_each(|address| say!("  {:<28} {address}", "implicit FTPS"));
+    say!("  {:<28} {}", "passive ports (open these)", config.passive.ports.get_ref());
+    say!("  {:<28} {}", "certificate", plan.files.0.display());
+    say!("  {:<28} {fingerprint}", "SHA-256 fingerprint");
     if let Some(user) = &plan.made_up {
-        println!("  {:<28} {}", "user", user.name);
-        println!("  {:<28} {}", "password (made now)", user.password);
+        say!("  {:<28} {}", "user", user.name);
+        say!("  {:<28} {}", "password (made now)", user.password);
     }
     let Some(user) = plan.named.first() else { return };
     let at = |address: &SocketAddr| {
@@ -270,59 +216,12 @@ fn announce(args: &ServeArgs, plan: &Plan, server: &Server, fingerprint: &str) {
     };
     let quoted = format!("{}:{}", user.name, user.password).replace('\'', "'\\''");
     let trust = format!("--cacert '{}'", plan.files.0.display());
-    println!("\nTry it:");
+    say!("\nTry it:");
     if let Some(address) = explicit.last() {
-        println!("  curl --ssl-reqd {trust} --user '{quoted}' -T FILE ftp://{}/", at(address));
-        println!("  curl --ssl-reqd {trust} --user '{quoted}' ftp://{}/", at(address));
+        say!("  curl --ssl-reqd {trust} --user '{quoted}' -T FILE ftp://{}/", at(address));
+        say!("  curl --ssl-reqd {trust} --user '{quoted}' ftp://{}/", at(address));
     } else if let Some(address) = implicit.last() {
-        println!("  curl {trust} --user '{quoted}' -T FILE ftps://{}/", at(address));
+        say!("  curl {trust} --user '{quoted}' -T FILE ftps://{}/", at(address));
     }
-    println!();
-}
-
-/// Completes at SIGTERM and SIGINT.
-async fn stop_signal() {
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be caught: the server runs until it is killed");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: transfers may end, nothing new begins");
-}
-
-/// At SIGHUP reads certificate and users anew; what is wrong is said, and the old ones stay.
-async fn reload_on_hangup(
-    (file, root): (Option<PathBuf>, Option<PathBuf>),
-    plan: Plan,
-    users: Arc<CurrentUsers>,
-    tls: Arc<Tls>,
-    swept: watch::Sender<Vec<LocalStorage>>,
-) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        let settings = match read_settings(file.as_deref()) {
-            Ok(settings) => settings,
-            Err(error) => {
-                tracing::error!("everything stays as it was: {error}");
-                continue;
-            }
-        };
-        match settings.certify(&tls, &plan.files) {
-            Ok(()) => tracing::info!("certificates read anew"),
-            Err(error) => tracing::error!("the old certificates stay: {error}"),
-        }
-        match settings.users(root.as_deref(), &plan.named) {
-            Ok((fresh, folders)) => {
-                *users.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-                swept.send_replace(folders);
-                tracing::info!("users read anew");
-            }
-            Err(error) => tracing::error!("the old users stay: {error}"),
-        }
-    }
+    say!("");
 }
