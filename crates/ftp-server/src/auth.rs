@@ -9,16 +9,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ftp_proto::value::text::Text;
+use thiserror::Error;
 
 use crate::storage::Storage;
 use crate::tls::CloseNotify;
 
+mod hash;
 mod remembered;
 pub mod throttle;
 mod users;
+mod verifications;
 
 pub use ftp_proto::session::{Credentials, Denied, Rights};
-pub use users::{Transport, User, UserError, Users, hash_password};
+pub use hash::hash_password;
+pub use users::{Transport, User, Users};
 
 /// A login that is to be checked.
 #[derive(Debug)]
@@ -88,6 +92,21 @@ impl std::fmt::Debug for Account {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Account").field("rights", &self.rights.letters()).finish_non_exhaustive()
     }
+}
+
+/// Why a user cannot be added.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UserError {
+    /// The hash is no PHC string of argon2id.
+    #[error("the password hash is not an argon2id string; `ftp-server hash-password` makes one")]
+    Hash,
+    /// The hash wants more than this server gives for one login.
+    #[error("the password hash costs too much: it may take 1 GiB, and go through 4 GiB in all its passes")]
+    Cost,
+    /// Hashing failed.
+    #[error("the password cannot be hashed: {0}")]
+    Hashing(String),
 }
 
 /// Checks logins.

@@ -190,3 +190,34 @@ async fn the_end_of_the_terminal_is_the_end_of_a_server_without_a_configuration(
     drop(login(port).await);
     assert!(daemon.0.try_wait().unwrap().is_none(), "without a terminal it is asked to read its files anew");
 }
+
+/// MiB of a process that are no files.
+fn resident(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+}
+
+#[tokio::test]
+async fn memory_that_passwords_were_verified_in_is_given_back() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let daemon = serve(folder.path(), port, ":");
+    drop(login(port).await);
+    let before = resident(&daemon);
+    let mut guessers = tokio::task::JoinSet::new();
+    for number in 0..40_u8 {
+        guessers.spawn(async move {
+            let (source, address) = ([127, 0, 2, number + 1], ([127, 0, 0, 1], port));
+            let mut client = Client::connect_from(source.into(), address.into()).await;
+            for guess in 0..2 {
+                assert_eq!(client.command("USER me").await.0, 331);
+                assert_eq!(client.command(&format!("PASS {number} {guess}")).await.0, 530);
+            }
+        });
+    }
+    while let Some(guesser) = guessers.join_next().await {
+        guesser.unwrap();
+    }
+    let after = resident(&daemon);
+    assert!(after < before + 16, "{before} MiB before, {after} after 80 wrong passwords");
+}

@@ -33,10 +33,10 @@ impl Remembered {
     }
 
     /// The mark of a password for an account with this hash.
-    pub(super) fn mark(&self, hash: &str, password: &[u8]) -> Mark {
+    pub(super) fn mark(&self, hash: &[u8], password: &[u8]) -> Mark {
         let mut mac = Blake2bMac::<U32>::new(&self.key.into());
         mac.update(&(hash.len() as u64).to_be_bytes());
-        mac.update(hash.as_bytes());
+        mac.update(hash);
         mac.update(password);
         Mark(mac.finalize_fixed().into())
     }
@@ -74,14 +74,14 @@ mod tests {
     #[test]
     fn a_mark_is_of_this_hash_and_password_and_has_an_end() {
         let (here, there, now) = (Remembered::new(), Remembered::new(), Instant::now());
-        let mark = here.mark("hash", b"word");
+        let mark = here.mark(b"hash", b"word");
         assert!(!here.knows(&mark, now));
         here.keep(mark.clone(), now);
-        assert!(here.knows(&here.mark("hash", b"word"), now));
-        for (hash, password) in [("hash", &b"wor"[..]), ("hashw", b"ord"), ("other", b"word")] {
-            assert!(!here.knows(&here.mark(hash, password), now), "{hash}");
+        assert!(here.knows(&here.mark(b"hash", b"word"), now));
+        for (hash, password) in [(&b"hash"[..], &b"wor"[..]), (b"hashw", b"ord"), (b"other", b"word")] {
+            assert!(!here.knows(&here.mark(hash, password), now), "{hash:?}");
         }
-        assert_ne!(there.mark("hash", b"word"), mark, "another process has another key");
+        assert_ne!(there.mark(b"hash", b"word"), mark, "another process has another key");
         assert!(here.knows(&mark, now + LIFE - Duration::from_secs(1)));
         assert!(!here.knows(&mark, now + LIFE));
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_oldest_makes_room() {
         let (known, begun) = (Remembered::new(), Instant::now());
-        let mark = |number: usize| known.mark("hash", &number.to_be_bytes());
+        let mark = |number: usize| known.mark(b"hash", &number.to_be_bytes());
         let at = |number: usize| begun + Duration::from_micros(number as u64);
         (0..=MARKS_MAX).for_each(|number| known.keep(mark(number), at(number)));
         assert_eq!(known.lock().len(), MARKS_MAX);

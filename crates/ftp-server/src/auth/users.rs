@@ -7,18 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
-use thiserror::Error;
-use tokio::sync::Semaphore;
 
+use crate::auth::hash::{Cost, Hash, hash_password};
 use crate::auth::remembered::Remembered;
-use crate::auth::{Account, Attempt, Authenticator, Credentials, Denied};
-
-/// Passwords that are verified at once; each takes 19 MiB and some tens of milliseconds of a core.
-const VERIFICATIONS_MAX: usize = 2;
+use crate::auth::verifications::{Question, Verifications};
+use crate::auth::{Account, Attempt, Authenticator, Credentials, Denied, UserError};
 
 /// Whether a user may log in without TLS where the server permits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,42 +65,24 @@ impl User {
     }
 }
 
-/// Why a user cannot be added.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum UserError {
-    /// The hash is no PHC string of argon2id.
-    #[error("the password hash is not an argon2id string; `ftp-server hash-password` makes one")]
-    Hash,
-    /// Hashing failed.
-    #[error("the password cannot be hashed: {0}")]
-    Hashing(String),
+/// A user, and the hash as it is verified.
+#[derive(Debug)]
+struct Known {
+    user: User,
+    hash: Option<Arc<Hash>>,
 }
 
 /// A fixed set of users.
 #[derive(Debug)]
 pub struct Users {
     /// By host and name: the same name may stand for someone else on another host.
-    users: HashMap<(Option<String>, Vec<u8>), User>,
-    /// Verified in place of the hash of a user who does not exist, so that both take the same time.
-    decoy: String,
-    verifications: Semaphore,
+    users: HashMap<(Option<String>, Vec<u8>), Known>,
+    /// Verified in place of the hash of a user who does not exist.
+    decoy: Arc<Hash>,
+    /// The most that verifying a password of somebody costs; every wrong one costs as much.
+    highest: Cost,
+    verifications: Verifications,
     remembered: Remembered,
-}
-
-/// argon2id with the parameters that OWASP gives first: 19 MiB, 2 passes, 1 lane.
-fn argon2() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
-}
-
-/// The argon2id string of a password.
-///
-/// # Errors
-/// [`UserError::Hashing`] if the password is longer than argon2 takes.
-pub fn hash_password(password: &[u8]) -> Result<String, UserError> {
-    let salt = SaltString::generate(&mut OsRng);
-    let hash = argon2().hash_password(password, &salt);
-    hash.map(|hash| hash.to_string()).map_err(|error| UserError::Hashing(error.to_string()))
 }
 
 impl Users {
@@ -116,23 +92,26 @@ impl Users {
     /// [`UserError::Hashing`] if argon2 cannot run here.
     pub fn new() -> Result<Self, UserError> {
         // Of a password that nobody knows: one that was right would be remembered, and answered faster the next time.
-        let decoy = hash_password(&rand::random::<[u8; 32]>())?;
-        let verifications = Semaphore::new(VERIFICATIONS_MAX);
-        Ok(Self { users: HashMap::new(), decoy, verifications, remembered: Remembered::new() })
+        let decoy = Arc::new(Hash::parse(&hash_password(&rand::random::<[u8; 32]>())?)?);
+        Ok(Self {
+            users: HashMap::new(),
+            highest: decoy.cost().clone(),
+            decoy,
+            verifications: Verifications::default(),
+            remembered: Remembered::new(),
+        })
     }
 
     /// Adds a user; an earlier one of the same name on the same host is replaced.
     ///
     /// # Errors
-    /// [`UserError::Hash`] if the hash cannot be read.
+    /// [`UserError::Hash`] if the hash cannot be read, [`UserError::Cost`] if it wants too much.
     pub fn add(&mut self, name: impl Into<Vec<u8>>, user: User) -> Result<(), UserError> {
-        if let Some(hash) = &user.hash {
-            let parsed = PasswordHash::new(hash).map_err(|_| UserError::Hash)?;
-            if parsed.algorithm.as_str() != "argon2id" {
-                return Err(UserError::Hash);
-            }
+        let hash = user.hash.as_deref().map(Hash::parse).transpose()?.map(Arc::new);
+        if let Some(hash) = &hash {
+            self.highest = self.highest.clone().max(hash.cost());
         }
-        self.users.insert((user.host.clone(), name.into()), user);
+        self.users.insert((user.host.clone(), name.into()), Known { user, hash });
         Ok(())
     }
 
@@ -148,7 +127,7 @@ impl Users {
 
     /// The user of that name on the host that was chosen, or on every host. Letter case counts, but for anonymous users,
     /// whom browsers and people write as they like.
-    fn find(&self, credentials: &Credentials) -> Option<&User> {
+    fn find(&self, credentials: &Credentials) -> Option<&Known> {
         let at = |host: Option<&String>, name: &[u8]| self.users.get(&(host.cloned(), name.to_vec()));
         let named = |name: &[u8]| {
             credentials.host.as_ref().and_then(|host| at(Some(host), name)).or_else(|| at(None, name))
@@ -157,39 +136,46 @@ impl Users {
         named(name).or_else(|| named(&name.to_ascii_lowercase()).filter(|user| user.hash.is_none()))
     }
 
-    async fn verify(&self, hash: &str, password: &[u8]) -> bool {
-        let mark = self.remembered.mark(hash, password);
+    /// Whether the password is that of `hash`, or `None` if that cannot be found out.
+    async fn verify(&self, attempt: &Attempt<'_>, hash: &Arc<Hash>, text: &[u8]) -> Option<bool> {
+        let password = &attempt.credentials.password;
+        let mark = self.remembered.mark(text, password.reveal());
         if self.remembered.knows(&mark, Instant::now()) {
-            return true;
+            return Some(true);
         }
-        let Ok(_permit) = self.verifications.acquire().await else { return false };
-        let (hash, password) = (hash.to_owned(), password.to_vec());
-        let verified = tokio::task::spawn_blocking(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| argon2().verify_password(&password, &hash).is_ok())
-        });
-        let verified = verified.await.unwrap_or(false);
-        if verified {
+        let surcharge = hash.cost().up_to(&self.highest);
+        let question = Question { hash: Arc::clone(hash), password: password.clone(), surcharge };
+        let right = self.verifications.ask(attempt.peer, mark.clone(), question).await?;
+        if right {
             self.remembered.keep(mark, Instant::now());
         }
-        verified
+        Some(right)
     }
 }
 
 #[async_trait]
 impl Authenticator for Users {
     async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
-        let password = attempt.credentials.password.reveal();
-        let Some(user) = self.find(attempt.credentials) else {
-            self.verify(&self.decoy, password).await;
-            return Err(Denied::Credentials);
+        let Some(known) = self.find(attempt.credentials) else {
+            // Names count, so that two of them take as long as two that exist.
+            let name = attempt.credentials.user.as_bytes();
+            return match self.verify(attempt, &self.decoy, name).await {
+                Some(_) => Err(Denied::Credentials),
+                None => Err(Denied::Unavailable),
+            };
         };
-        match &user.hash {
-            Some(hash) if !self.verify(hash, password).await => Err(Denied::Credentials),
-            // Said only to those who know the password: it would tell others that the user exists.
-            _ if user.transport == Transport::TlsOnly && attempt.credentials.tls.is_none() => {
-                Err(Denied::TlsOnly)
+        let user = &known.user;
+        if let (Some(hash), Some(text)) = (&known.hash, &user.hash) {
+            match self.verify(attempt, hash, text.as_bytes()).await {
+                Some(true) => {}
+                Some(false) => return Err(Denied::Credentials),
+                None => return Err(Denied::Unavailable),
             }
-            _ => Ok(user.account.clone()),
+        }
+        // Said only to those who know the password: it would tell others that the user exists.
+        match user.transport == Transport::TlsOnly && attempt.credentials.tls.is_none() {
+            true => Err(Denied::TlsOnly),
+            false => Ok(user.account.clone()),
         }
     }
 }
@@ -254,16 +240,13 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(try_login(&users, "me", "wrong").await, Err(Denied::Credentials));
         }
-        // From here on nothing can be verified.
-        users.verifications.close();
-        assert_eq!(try_login(&users, "me", "right").await, Ok(()));
-        for (name, password) in [("me", "wrong"), ("you", "also right"), ("nobody", "right")] {
-            assert_eq!(
-                try_login(&users, name, password).await,
-                Err(Denied::Credentials),
-                "{name} {password}"
-            );
-        }
+        let knows = |name: &str, password: &str| {
+            let user = &users.users[&(None, name.as_bytes().to_vec())].user;
+            let mark = users.remembered.mark(user.hash.as_deref().unwrap().as_bytes(), password.as_bytes());
+            users.remembered.knows(&mark, Instant::now())
+        };
+        assert!(knows("me", "right"));
+        assert!(!knows("me", "wrong") && !knows("you", "also right") && !knows("you", "right"));
     }
 
     #[tokio::test]
@@ -290,7 +273,7 @@ mod tests {
         let users = Users::new().unwrap();
         for password in ["decoy", "", "nobody"] {
             assert_eq!(try_login(&users, "nobody", password).await, Err(Denied::Credentials));
-            let mark = users.remembered.mark(&users.decoy, password.as_bytes());
+            let mark = users.remembered.mark(b"nobody", password.as_bytes());
             assert!(!users.remembered.knows(&mark, Instant::now()), "{password:?} is remembered");
         }
     }

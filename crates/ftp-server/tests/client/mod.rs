@@ -7,7 +7,7 @@
     reason = "a failure is the test's failure"
 )]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use ftp_server::{Builder, Options, Server};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
@@ -136,6 +136,13 @@ impl Client {
     pub(crate) async fn connect_to(address: SocketAddr, profile: Profile) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::greet(stream, profile, trust()).await
+    }
+
+    /// The same in clear from an address of this host.
+    pub(crate) async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        Self::greet(socket.connect(address).await.unwrap(), Profile::Plain, trust()).await
     }
 
     /// Takes up a connection, with the TLS sessions of `tls`, and reads the greeting.
