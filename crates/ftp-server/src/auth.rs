@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use ftp_proto::value::text::Text;
@@ -32,6 +33,18 @@ pub struct Attempt<'a> {
     pub credentials: &'a Credentials,
     /// Where it comes from.
     pub peer: IpAddr,
+    /// When it may be looked at, if others of the same name have failed there: [`Attempt::turn`].
+    pub not_before: Option<Instant>,
+}
+
+impl Attempt<'_> {
+    /// Waits until the failures before this one have had their time. An authenticator for which a login is expensive, or
+    /// which leaves guessing to somebody else, waits for this first.
+    pub async fn turn(&self) {
+        if let Some(moment) = self.not_before {
+            tokio::time::sleep_until(moment.into()).await;
+        }
+    }
 }
 
 /// What an upload in clear is taken for that ended in order, while its control connection closed without QUIT. It cannot be told

@@ -82,7 +82,6 @@ impl Session {
         match result {
             Ok(login) => {
                 let welcome = login.welcome.clone().unwrap_or_else(|| Text::from("Logged in."));
-                self.failures = 0;
                 self.core.say(Code::LOGGED_IN, welcome);
                 self.core.notice(Notice::LoggedIn(user.clone()));
                 let settings = std::mem::take(&mut self.core.kept);

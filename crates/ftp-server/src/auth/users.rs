@@ -143,6 +143,7 @@ impl Users {
         if self.remembered.knows(&mark, Instant::now()) {
             return Some(true);
         }
+        attempt.turn().await;
         let surcharge = hash.cost().up_to(&self.highest);
         let question = Question { hash: Arc::clone(hash), password: password.clone(), surcharge };
         let right = self.verifications.ask(attempt.peer, mark.clone(), question).await?;
@@ -207,7 +208,8 @@ mod tests {
         let user = Username::new(name).unwrap();
         let mut credentials = Credentials::new(user, Password::new(password).unwrap());
         credentials.host = host.map(str::to_owned);
-        let attempt = Attempt { credentials: &credentials, peer: "192.0.2.1".parse().unwrap() };
+        let attempt =
+            Attempt { credentials: &credentials, peer: "192.0.2.1".parse().unwrap(), not_before: None };
         users.authenticate(&attempt).await.map(drop)
     }
 

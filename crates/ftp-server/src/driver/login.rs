@@ -43,11 +43,13 @@ pub(super) async fn authenticate(
     peer: IpAddr,
     credentials: Credentials,
 ) -> Result<Guest, Denied> {
-    let attempt = Attempt { credentials: &credentials, peer };
+    let name = credentials.user.as_bytes();
+    let not_before = shared.throttle.until(peer, name);
+    let attempt = Attempt { credentials: &credentials, peer, not_before };
     match shared.authenticator.authenticate(&attempt).await {
         Ok(account) => {
-            shared.throttle.succeeded(peer);
-            let name = account.counted_as.as_ref().map_or(credentials.user.as_bytes(), String::as_bytes);
+            shared.throttle.succeeded(peer, name);
+            let name = account.counted_as.as_ref().map_or(name, String::as_bytes);
             match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
                 Some(None) => Err(Denied::TooMany),
                 seat => {
@@ -59,8 +61,10 @@ pub(super) async fn authenticate(
                 }
             }
         }
+        // Nobody has guessed.
+        Err(Denied::Unavailable) => Err(Denied::Unavailable),
         Err(denied) => {
-            tokio::time::sleep(shared.throttle.failed(peer, Instant::now())).await;
+            tokio::time::sleep(shared.throttle.failed(peer, name, Instant::now())).await;
             Err(denied)
         }
     }
