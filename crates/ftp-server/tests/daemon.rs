@@ -13,12 +13,17 @@ mod client;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Client, Profile};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Barrier;
 
 /// A daemon that ends with its test.
 struct Daemon(Child);
@@ -220,4 +225,57 @@ async fn memory_that_passwords_were_verified_in_is_given_back() {
     }
     let after = resident(&daemon);
     assert!(after < before + 16, "{before} MiB before, {after} after 80 wrong passwords");
+}
+
+/// Trust in the certificate that the daemon has made.
+fn trust_in_daemon(root: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(root.join("ftp-server/cert.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[tokio::test]
+async fn memory_of_transfers_is_given_back() {
+    const CLIENTS: usize = 100;
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let daemon = serve(folder.path(), port, ":");
+    drop(login(port).await);
+    let before = resident(&daemon);
+    let begin = Arc::new(Barrier::new(CLIENTS));
+    let (here, mut clients) = (tokio::task::LocalSet::new(), tokio::task::JoinSet::new());
+    for number in 0..CLIENTS {
+        // Tickets are each client's own.
+        let (tls, begin) = (trust_in_daemon(folder.path()), Arc::clone(&begin));
+        let client = async move {
+            let mut client = Client::connect_to(([127, 0, 0, 1], port).into(), Profile::Explicit).await;
+            client.tls = tls;
+            let mut client = client.log_in().await;
+            begin.wait().await;
+            let name = format!("file-{number}");
+            for size in [20_000, 300_000, 3_000_000] {
+                let (code, text) = client.upload(&format!("STOR {name}"), &vec![7; size]).await;
+                assert_eq!(code, 226, "{text}");
+                assert_eq!(client.download(&format!("RETR {name}")).await.0.len(), size);
+            }
+        };
+        clients.spawn_local_on(client, &here);
+    }
+    let ended = async {
+        while let Some(client) = clients.join_next().await {
+            client.unwrap();
+        }
+    };
+    here.run_until(ended).await;
+    let began = Instant::now();
+    while resident(&daemon) >= before + 16 {
+        assert!(
+            began.elapsed() < Duration::from_secs(40),
+            "{before} MiB before, {} after",
+            resident(&daemon)
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -21,6 +21,10 @@ mod sweep;
 
 use cli::{Cli, Command};
 
+/// Memory goes back to the system within seconds of being free: glibc's arenas keep what large buffers have torn.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::serve(&args),
