@@ -35,7 +35,6 @@ mod job;
 mod login;
 mod phase;
 mod publish;
-mod reading;
 mod record;
 mod transfer;
 

@@ -7,8 +7,11 @@ use ftp_proto::value::facts::{Facts, Kind};
 use ftp_proto::value::path::VPath;
 
 use crate::data::send::{Listing, Origin, now};
-use crate::driver::reading::{Found, find};
 use crate::storage::{Digest, Sink, Storage, Writing, digest};
+
+mod reading;
+
+use reading::{Found, find};
 
 /// Entries that STAT shows at most; a longer directory is for LIST.
 const STAT_ENTRIES_MAX: usize = 2000;
