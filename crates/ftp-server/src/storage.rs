@@ -113,6 +113,20 @@ pub trait Storage: Send + Sync {
         Err(StorageError::Denied)
     }
 
+    /// Renames to a name that nothing has, for users who may neither write nor delete. A storage that can do it in one step
+    /// should; this looks first.
+    ///
+    /// # Errors
+    /// [`StorageError::Exists`] if something else has it.
+    async fn rename_to_free(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        match self.own_facts(to).await {
+            Err(StorageError::NotFound) => self.rename(from, to).await,
+            Ok(_) if from != to => Err(StorageError::Exists),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sets a fact.
     async fn change(&self, _path: &VPath, _change: &FactChange) -> Result<(), StorageError> {
         Err(StorageError::Denied)

@@ -2,7 +2,7 @@
 //!
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
-use ftp_proto::session::{Answer, Format, Reading, Refusal, Request, Rights, Shown, Span};
+use ftp_proto::session::{Answer, Create, Format, Reading, Refusal, Request, Rights, Shown, Span};
 use ftp_proto::value::facts::{Facts, Kind};
 use ftp_proto::value::path::VPath;
 
@@ -43,6 +43,9 @@ pub(super) async fn ask(
         Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
         Request::OpenList(readings, format) => return open_list(storage, rights, readings, format).await,
         Request::MayWrite(path, how) => {
+            if how == Create::Append && !rights.contains(Rights::WRITE) {
+                needs_file(storage, &path).await?;
+            }
             let Writing { path, sink } = storage.write(&path, how).await?;
             return Ok((Answer::Writable(path), Ready::Upload(sink)));
         }
@@ -57,6 +60,10 @@ pub(super) async fn ask(
         Request::MakeDir(path) => done(storage.make_dir(&path).await)?,
         Request::RemoveDir(path) => done(storage.remove_dir(&path).await)?,
         Request::RemoveFile(path) => done(storage.remove_file(&path).await)?,
+        // What is replaced is as good as deleted.
+        Request::Rename(from, to) if !rights.intersects(Rights::WRITE | Rights::DELETE) => {
+            done(storage.rename_to_free(&from, &to).await)?
+        }
         Request::Rename(from, to) => done(storage.rename(&from, &to).await)?,
         Request::Change(path, change) => done(storage.change(&path, &change).await)?,
         // What a later ftp-proto may ask.
@@ -68,6 +75,14 @@ pub(super) async fn ask(
 fn permitted(mut facts: Facts, rights: Rights) -> Answer {
     facts.perm &= rights.perm();
     Answer::Facts(facts)
+}
+
+/// APPE of a user who may add to files, and make none.
+async fn needs_file(storage: &dyn Storage, path: &VPath) -> Result<(), Refusal> {
+    match storage.facts(path).await {
+        Err(Refusal::NotFound) => Err(Refusal::Denied),
+        found => found.map(drop),
+    }
 }
 
 fn done(result: Result<(), Refusal>) -> Result<Answer, Refusal> {

@@ -327,6 +327,13 @@ async fn renames(storage: &dyn Storage) {
     storage.rename(&at("/empty"), &at("/empty")).await.expect("a name is its own");
     storage.remove_dir(&at("/empty")).await.expect("it is there");
     assert_eq!(storage.rename(&at("/none"), &at("/x")).await, Err(StorageError::NotFound));
+    let taken = storage.rename_to_free(&at("/file"), &at("/moved")).await;
+    assert_eq!(taken, Err(StorageError::Exists), "a name that is taken is not free");
+    storage.rename_to_free(&at("/file"), &at("/file")).await.expect("a name is its own");
+    storage.rename_to_free(&at("/file"), &at("/moved/f")).await.expect("a free name is given");
+    let taken = storage.rename_to_free(&at("/moved"), &at("/moved/f")).await;
+    assert!(taken.is_err(), "no directory goes into itself");
+    storage.rename_to_free(&at("/moved/f"), &at("/file")).await.expect("and back");
     storage.remove_dir(&at("/moved")).await.expect("it is empty");
     assert_eq!(names(storage, "/").await, ["file"]);
 }

@@ -36,7 +36,7 @@ mod write;
 
 pub use options::{Durability, LocalOptions, Partial};
 
-use folder::Folder;
+use folder::{Folder, Over};
 use host::blocking;
 use kept::LIFETIME;
 use staging::sweep;
@@ -166,7 +166,12 @@ impl Storage for LocalStorage {
 
     async fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
         let (from, to) = (from.clone(), to.clone());
-        self.run(move |folder| folder.rename(&from, &to)).await
+        self.run(move |folder| folder.rename(&from, &to, Over::Files)).await
+    }
+
+    async fn rename_to_free(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.run(move |folder| folder.rename(&from, &to, Over::Nothing)).await
     }
 
     async fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {

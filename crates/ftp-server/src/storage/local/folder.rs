@@ -14,7 +14,9 @@ use ftp_proto::command::extension::FactChange;
 use ftp_proto::value::facts::{Entry, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::time::TimeVal;
-use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{
+    AtFlags, Dir, DirEntry, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags, Timespec, Timestamps,
+};
 use rustix::io::Errno;
 
 use crate::storage::StorageError;
@@ -36,6 +38,15 @@ pub(super) struct Folder {
     pub(super) unlinkable: Arc<Unlinkable>,
     /// Makes the unique fact say nothing about the host.
     key: RandomState,
+}
+
+/// What a rename may take the name of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Files, which it replaces.
+    Files,
+    /// Nothing.
+    Nothing,
 }
 
 impl Folder {
@@ -101,7 +112,7 @@ impl Folder {
         names.confirm()
     }
 
-    pub(super) fn rename(&self, from: &VPath, to: &VPath) -> Result<(), StorageError> {
+    pub(super) fn rename(&self, from: &VPath, to: &VPath, over: Over) -> Result<(), StorageError> {
         if from.is_root() || to.is_root() {
             return Err(StorageError::Denied);
         }
@@ -115,13 +126,21 @@ impl Folder {
         // The kernel lets a directory take the place of an empty one, which nobody has asked for.
         let is_dir = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if let (Some(moved), Some(there)) = (moved.filter(is_dir), there.filter(is_dir))
-            && (moved.st_dev, moved.st_ino) != (there.st_dev, there.st_ino)
+            && !is_one(&moved, &there)
         {
             return Err(StorageError::Exists);
         }
         let names_of = |dir| Names::of(dir, self.options.durability);
         let (taken, given) = (names_of(&from.dir)?, names_of(&to.dir)?);
-        rustix::fs::renameat(&from.dir, old, &to.dir, new).map_err(|errno| match errno {
+        let renamed = match (over, there) {
+            (Over::Files, _) => rustix::fs::renameat(&from.dir, old, &to.dir, new),
+            (Over::Nothing, Some(there)) if moved.is_some_and(|moved| is_one(&moved, &there)) => {
+                return Ok(());
+            }
+            (Over::Nothing, Some(_)) => return Err(StorageError::Exists),
+            (Over::Nothing, None) => rename_to_free((&from.dir, old), (&to.dir, new)),
+        };
+        renamed.map_err(|errno| match errno {
             // A directory into itself.
             Errno::INVAL if goes_into_itself => StorageError::Denied,
             errno => name_refusal(errno),
@@ -254,6 +273,19 @@ fn known(facts: Result<Facts, Errno>, read_as: FileType) -> Result<Option<Facts>
             Ok(Some(facts))
         }
         Err(errno) => Err(refusal(errno)),
+    }
+}
+
+/// Whether both are the same entry.
+fn is_one(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Renames to a name that was free; in one step where the file system knows how.
+fn rename_to_free((from, old): (&OwnedFd, &OsStr), (to, new): (&OwnedFd, &OsStr)) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rustix::fs::renameat(from, old, to, new),
+        done => done,
     }
 }
 
