@@ -140,6 +140,7 @@ impl Session {
             Event::NoPort => self.with(LoggedIn::no_port),
             Event::DataUp => self.with(LoggedIn::data_up),
             Event::DataFailed(fault, suspect) => self.with(|me, core| me.data_failed(core, &fault, suspect)),
+            Event::Contested(from) => self.with(|me, _| me.contested(from)),
             Event::Ended(result) => self.with(|me, core| me.ended(core, &result)),
             Event::Deadline => self.out_of_time(),
             Event::Drain => self.drain(),

@@ -141,6 +141,7 @@ impl Play {
                 },
                 Suspect::Unknown,
             ),
+            "contested" => Event::Contested(rest.parse().unwrap()),
             "ended" => Event::Ended(Ok(Count { file: number(rest), wire: number(rest) })),
             "failed" => Event::Ended(Err(failure(rest))),
             "after" => {

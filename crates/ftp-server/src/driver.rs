@@ -121,14 +121,14 @@ impl Driver {
             Protection::Private => self.guard.as_ref(),
             Protection::Clear => None,
         };
-        let tickets = self.transfer.tickets();
+        let flow = self.transfer.ready.flow();
         tokio::select! {
             biased;
             done = finish(&mut self.job) => Happening::Done(done),
             // Before the transfer: the 150 is on its way before the first octet, and a client that has left is heard of.
             turn = self.control.turn(wanted) => Happening::Turned(turn),
             done = finish(&mut self.transfer.job) => Happening::Done(done),
-            () = self.transfer.channel.advance(guard, tickets) => Happening::Advanced,
+            () = self.transfer.channel.advance(guard, flow) => Happening::Advanced,
             () = until(self.transfer.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
             () = until(stuck) => Happening::Turned(Turn::Lost),
@@ -314,6 +314,8 @@ impl Driver {
             Done::Sent(count, client_end) => Event::Ended(Ok(self.transfer.sent(count, client_end))),
             Done::Ended(result, ending) => Event::Ended(note_close(&self.shared, self.who, result, ending)),
         };
+        let rival = self.transfer.second().filter(|_| matches!(answer, Event::Ended(_)));
+        self.answers.extend(rival.map(Event::Contested));
         self.answers.push_back(answer);
     }
 

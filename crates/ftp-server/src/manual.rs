@@ -52,6 +52,7 @@
 //! | `425 Use EPSV, PASV or PORT first` | a transfer without a set-up | the client |
 //! | `425 TLS handshake on the data connection failed` | the client did not shake hands | the client: protect data connections (PROT P) |
 //! | `522 The TLS session of the data connection must resume …` | another account's or address's ticket, or none where the client must hold one | the client, or `data_session`; another program at the client's address may have come first |
+//! | `… A second connection came to the port of this transfer, from A …` | another program at the client's address, or its network, came to the port too, perhaps first | TLS with `data_session = "require"`; find that program |
 //! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |
 //! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short | the client; or `close_notify = "optional"`, in `[tls]` or for its account, where a client cannot do better |
 //! | `421 …` | the session ends: idle, too many, stopping | see its text |

@@ -76,6 +76,9 @@ pub struct Record {
     pub ended: Duration,
     /// Who else tried to connect.
     pub stranger: Option<IpAddr>,
+    /// From where a second connection came to the port, from an address from which one was expected: somebody else may
+    /// have been faster than the client.
+    pub second: Option<IpAddr>,
     /// Who seems to be in the way, if it did not come about.
     pub suspect: Option<Suspect>,
     /// How the client's side had ended when a download was complete, 5 ms behind its 150 or later; `None` of anything else.
@@ -168,19 +171,23 @@ impl Observer for Log {
 /// One line a data connection: at debug where it came about, as a warning with who is in the way where not.
 fn log_data(who: Who, record: &Record) {
     let (session, peer) = (who.id, who.peer);
-    let Record { endpoint, initiator, connected, ended, stranger, suspect, client_end } = record;
+    let Record { endpoint, initiator, connected, ended, stranger, second, suspect, client_end } = record;
     let (connected, ended) = (connected.map(|time| time.as_secs_f64()), ended.as_secs_f64());
     let stranger = stranger.map(tracing::field::display);
     let mode = match initiator {
         Initiator::Client => "passive",
         Initiator::Server => "active",
     };
-    match suspect {
-        None => {
+    match (suspect, second) {
+        (None, Some(second)) => tracing::warn!(
+            %session, %peer, %endpoint, %second,
+            "two connections came to one passive port: another program there may take the data of this client"
+        ),
+        (None, None) => {
             let client_end = client_end.map(tracing::field::debug);
             tracing::debug!(%session, %peer, %endpoint, mode, connected, ended, stranger, client_end, "data connection")
         }
-        Some(suspect) => {
+        (Some(suspect), _) => {
             tracing::warn!(%session, %peer, %endpoint, mode, ended, stranger, ?suspect, "no data connection")
         }
     }

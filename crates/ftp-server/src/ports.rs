@@ -3,7 +3,10 @@
 //! A reservation belongs to (client address, port). One listening socket serves many addresses at once, so that a
 //! range of n ports means n reservations *per client address*. Whoever connects without a reservation is reset and
 //! uses up nobody's. Whoever waits on a socket accepts, and hands on what
-//! is for somebody else. Ports are chosen at random (RFC 2577 §8). A reservation takes one connection.
+//! is for somebody else. Ports are chosen at random (RFC 2577 §8).
+//!
+//! A reservation is for one connection. What comes behind the first, as long as its lease is held, is handed to its owner, too, who
+//! tells it from the one that counts: somebody else at the client's address may have been faster.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -15,7 +18,7 @@ use ipnet::IpNet;
 use rand::Rng;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::proxy;
 
@@ -25,6 +28,8 @@ const BACKLOG: i32 = 128;
 const WIDE: u32 = 100;
 /// Ports that are drawn before each of the range is tried.
 const DRAWS: usize = 8;
+/// Connections that may come to one reservation; further ones are reset.
+const ARRIVALS: usize = 4;
 
 /// From where a data connection may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,8 +121,33 @@ struct Listening {
 /// A reservation as the listening socket sees it.
 #[derive(Debug)]
 struct Claim {
-    client: oneshot::Sender<Arrival>,
-    stranger: Arc<OnceLock<IpAddr>>,
+    client: mpsc::Sender<Arrival>,
+    seen: Arc<Seen>,
+    standing: Standing,
+}
+
+/// Whether a reservation still keeps others of its client from the port. `Open -> Taken` by the first connection from where
+/// one was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Open,
+    Taken,
+}
+
+/// Who came to a reserved port beside the client's one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// From another address than was expected, the first of them.
+    stranger: OnceLock<IpAddr>,
+    /// Behind another one from where one was expected.
+    second: OnceLock<IpAddr>,
+}
+
+impl Seen {
+    /// From where a second connection came.
+    pub(crate) fn second(&self) -> Option<IpAddr> {
+        self.second.get().copied()
+    }
 }
 
 /// A reserved port. Dropping it gives the port back.
@@ -127,8 +157,8 @@ pub struct Lease {
     key: (IpAddr, u16),
     client: IpAddr,
     socket: Arc<TcpListener>,
-    accepted: oneshot::Receiver<Arrival>,
-    stranger: Arc<OnceLock<IpAddr>>,
+    accepted: mpsc::Receiver<Arrival>,
+    seen: Arc<Seen>,
 }
 
 impl Ports {
@@ -165,7 +195,14 @@ impl Ports {
         let mut table = self.lock();
         (0..count).filter_map(key).find_map(|key| {
             let socket = match table.get(&key) {
-                Some(listening) if listening.claims.contains_key(&client) => return None,
+                Some(listening)
+                    if listening
+                        .claims
+                        .get(&client)
+                        .is_some_and(|claim| claim.standing == Standing::Open) =>
+                {
+                    return None;
+                }
                 // Whoever comes from elsewhere must have one reservation to prove.
                 Some(_) if self.terms.peer == DataPeer::Resumed => return None,
                 Some(listening) => Arc::clone(&listening.socket),
@@ -203,12 +240,12 @@ impl Ports {
         client: IpAddr,
         socket: Arc<TcpListener>,
     ) -> Lease {
-        let (sender, accepted) = oneshot::channel();
-        let stranger = Arc::new(OnceLock::new());
-        let claim = Claim { client: sender, stranger: Arc::clone(&stranger) };
+        let (sender, accepted) = mpsc::channel(ARRIVALS);
+        let seen = Arc::<Seen>::default();
+        let claim = Claim { client: sender, seen: Arc::clone(&seen), standing: Standing::Open };
         let listening = Listening { claims: HashMap::new(), socket: Arc::clone(&socket) };
         table.entry(key).or_insert(listening).claims.insert(client, claim);
-        Lease { ports: Arc::downgrade(self), key, client, socket, accepted, stranger }
+        Lease { ports: Arc::downgrade(self), key, client, socket, accepted, seen }
     }
 
     /// Hands a connection to the session that waits for it; resets any other.
@@ -217,25 +254,34 @@ impl Ports {
         // A connection to a socket that is closed by now must not use up a reservation of its successor.
         let current = table.get_mut(&key).filter(|listening| Arc::ptr_eq(&listening.socket, listener));
         let Some(listening) = current else { return reset(&stream) };
-        if let Some(claim) = listening.claims.remove(&self.terms.peer.key(peer)) {
-            // The session may have left meanwhile; then the connection closes with the channel.
-            let _gone = claim.client.send(Arrival { stream, origin: Origin::Expected });
-            return;
-        }
-        if self.terms.peer == DataPeer::Resumed
-            && let Some(only) = listening.claims.keys().next().copied()
-            && let Some(claim) = listening.claims.remove(&only)
-        {
-            let _first = claim.stranger.set(peer);
-            let _gone = claim.client.send(Arrival { stream, origin: Origin::Elsewhere });
-            return;
+        if let Some(claim) = listening.claims.get_mut(&self.terms.peer.key(peer)) {
+            if claim.standing == Standing::Taken {
+                let _third = claim.seen.second.set(peer);
+            }
+            claim.standing = Standing::Taken;
+            return claim.hand_over(stream, Origin::Expected);
         }
         for claim in listening.claims.values() {
             // The first one is the one that is told of.
-            let _later = claim.stranger.set(peer);
+            let _later = claim.seen.stranger.set(peer);
         }
-        drop(table);
-        reset(&stream);
+        match listening.claims.values().next() {
+            // There is one only, and its owner is expected still.
+            Some(claim) if self.terms.peer == DataPeer::Resumed => {
+                claim.hand_over(stream, Origin::Elsewhere);
+            }
+            _ => reset(&stream),
+        }
+    }
+}
+
+impl Claim {
+    /// A connection for the session that waits. One that it has no room for, or comes when it has left, is reset.
+    fn hand_over(&self, stream: TcpStream, origin: Origin) {
+        match self.client.try_send(Arrival { stream, origin }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(arrival) | TrySendError::Closed(arrival)) => reset(&arrival.stream),
+        }
     }
 }
 
@@ -280,10 +326,15 @@ impl Lease {
     /// Who else has tried to connect, the first of them.
     #[must_use]
     pub fn stranger(&self) -> Option<IpAddr> {
-        self.stranger.get().copied()
+        self.seen.stranger.get().copied()
     }
 
-    /// The client's connection. Cancel safe.
+    /// Who came beside the client's one connection, as long as this lease is held.
+    pub(crate) fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
+    }
+
+    /// The client's connection, or another one that came behind it. Cancel safe.
     ///
     /// # Errors
     /// If the port was taken away.
@@ -291,8 +342,8 @@ impl Lease {
         loop {
             let accepted = tokio::select! {
                 biased;
-                arrival = &mut self.accepted => {
-                    return arrival.map_err(|_| std::io::ErrorKind::ConnectionAborted.into());
+                arrival = self.accepted.recv() => {
+                    return arrival.ok_or(std::io::ErrorKind::ConnectionAborted.into());
                 }
                 accepted = self.socket.accept() => accepted,
             };
@@ -322,12 +373,8 @@ impl Drop for Lease {
         // It may be the next one's by now.
         let own = table.get_mut(&self.key).filter(|listening| Arc::ptr_eq(&listening.socket, &self.socket));
         let Some(listening) = own else { return };
-        // After a connection the claim is gone, and another session of this client may have made a new one.
-        if listening
-            .claims
-            .get(&self.client)
-            .is_some_and(|claim| Arc::ptr_eq(&claim.stranger, &self.stranger))
-        {
+        // After a connection another session of this client may have made a new one.
+        if listening.claims.get(&self.client).is_some_and(|claim| Arc::ptr_eq(&claim.seen, &self.seen)) {
             listening.claims.remove(&self.client);
         }
         if listening.claims.is_empty() {
@@ -482,7 +529,31 @@ mod tests {
             from_the_pool.bind((other(77), 0).into()).unwrap();
             let _client = from_the_pool.connect((HOME, port).into()).await.unwrap();
             assert_eq!(lease.accept().await.unwrap().origin, origin);
+            // The address itself is expected still, after whomever.
+            let itself = socket();
+            itself.bind((other(2), 0).into()).unwrap();
+            let _client = itself.connect((HOME, port).into()).await.unwrap();
+            assert_eq!(lease.accept().await.unwrap().origin, Origin::Expected);
+            assert_eq!(lease.seen.second().is_some(), peer == DataPeer::Prefix);
         }
+    }
+
+    #[tokio::test]
+    async fn a_second_connection_is_told_of_and_a_taken_port_keeps_nobody_away() {
+        let ports = Ports::new(Terms::of(26_111..=26_111));
+        let mut lease = ports.reserve(HOME, HOME).unwrap();
+        let _first = TcpStream::connect((HOME, 26_111)).await.unwrap();
+        let first = lease.accept().await.unwrap();
+        assert_eq!((first.origin, lease.seen.second()), (Origin::Expected, None));
+        let _second = TcpStream::connect((HOME, 26_111)).await.unwrap();
+        assert_eq!(lease.accept().await.unwrap().origin, Origin::Expected);
+        assert_eq!(lease.seen.second(), Some(HOME));
+        let mut next = ports.reserve(HOME, HOME).unwrap();
+        assert!(lease.accept().await.is_err(), "the port is the next one's");
+        drop(lease);
+        let _next = TcpStream::connect((HOME, 26_111)).await.unwrap();
+        assert_eq!(next.accept().await.unwrap().origin, Origin::Expected);
+        assert_eq!(next.seen.second(), None);
     }
 
     #[tokio::test]

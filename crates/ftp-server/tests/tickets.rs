@@ -23,6 +23,7 @@ use ftp_server::storage::MemoryStorage;
 use ftp_server::tls::{DataSession, Tls};
 use ftp_server::{Builder, Options, Server};
 use rustls::{ClientConfig, SupportedProtocolVersion};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 const VERSIONS: [&[&SupportedProtocolVersion]; 2] = [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
@@ -271,4 +272,101 @@ async fn tls_1_2_clients_may_resume() {
             assert_eq!((data.as_slice(), code), (&b"resumed"[..], 226), "{mode:?}: {text}");
         }
     }
+}
+
+/// What somebody else does who is faster than the client at its passive port.
+#[derive(Debug, Clone, Copy)]
+enum Rival {
+    Silent,
+    Gone,
+    Shakes,
+}
+
+async fn rival(how: Rival, from: &str, to: SocketAddr) -> Option<TcpStream> {
+    let stream = connect_from(from, to).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    match how {
+        Rival::Silent => Some(stream),
+        Rival::Gone => None,
+        Rival::Shakes => {
+            let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+            drop(tokio::spawn(tokio_rustls::TlsConnector::from(trust()).connect(name, stream)));
+            None
+        }
+    }
+}
+
+/// Where anyone may come who proves to be the client, the client itself is served whoever was faster.
+#[tokio::test]
+async fn a_stranger_does_not_keep_the_client_away() {
+    for versions in VERSIONS {
+        let options = Options::default().data_peer(DataPeer::Resumed).handshake(Duration::from_secs(2));
+        let server = start(two_users(DataSession::Prefer).options(options)).await;
+        let mut me = login(&server, &trust_in(versions)).await;
+        for how in [Rival::Silent, Rival::Gone, Rival::Shakes] {
+            for first in [0, 1] {
+                let address = me.epsv().await;
+                let _stays = rival(how, "127.0.0.9:0", address).await;
+                if first == 1 {
+                    me.send("RETR file").await;
+                    assert_eq!(me.reply().await.0, 150);
+                }
+                let stream = TcpStream::connect(address).await.unwrap();
+                if first == 0 {
+                    me.send("RETR file").await;
+                    assert_eq!(me.reply().await.0, 150);
+                }
+                let mut data = Vec::new();
+                me.protect(stream).await.read_to_end(&mut data).await.unwrap();
+                let (code, text) = me.reply().await;
+                assert_eq!((&data[..], code), (&b"bound"[..], 226), "{versions:?} {how:?} {first}: {text}");
+            }
+        }
+        // In clear there is nothing to prove it by: the stranger is reset, and the client served.
+        let mut plain = Client::connect(&server, Profile::Plain).await.log_in().await;
+        let address = plain.epsv().await;
+        let mut stranger = connect_from("127.0.0.9:0", address).await;
+        assert!(stranger.read_u8().await.is_err());
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        assert_eq!(plain.command("RETR file").await.0, 150);
+        let mut data = Vec::new();
+        stream.read_to_end(&mut data).await.unwrap();
+        assert_eq!((&data[..], plain.reply().await.0), (&b"bound"[..], 226));
+    }
+}
+
+/// A client whose address somebody else shares: told in clear, served over TLS.
+#[tokio::test]
+async fn a_client_hears_of_who_else_came_to_its_port() {
+    let server = server(DataSession::Prefer).await;
+    let mut plain = Client::connect(&server, Profile::Plain).await.log_in().await;
+    for is_late in [false, true] {
+        let address = plain.epsv().await;
+        let mut thief = TcpStream::connect(address).await.unwrap();
+        let early = if is_late { None } else { Some(TcpStream::connect(address).await.unwrap()) };
+        assert_eq!(plain.command("STOR f").await.0, 150);
+        let mut late = match early {
+            Some(early) => early,
+            None => TcpStream::connect(address).await.unwrap(),
+        };
+        assert!(late.read_u8().await.is_err(), "the second one is reset");
+        thief.write_all(b"forged").await.unwrap();
+        thief.shutdown().await.unwrap();
+        let (code, text) = plain.reply().await;
+        assert!(code == 226 && text.contains("A second connection") && text.contains("127.0.0.1"), "{text}");
+    }
+    let (code, text) = plain.upload("STOR f", b"mine").await;
+    assert!(code == 226 && !text.contains("second"), "{text}");
+
+    let mut me = login(&server, &trust()).await;
+    assert_eq!(me.download("RETR file").await.1, 226);
+    let address = me.epsv().await;
+    let _rival = rival(Rival::Shakes, "127.0.0.1:0", address).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    assert_eq!(me.command("RETR file").await.0, 150);
+    let mut data = Vec::new();
+    me.protect(stream).await.read_to_end(&mut data).await.unwrap();
+    let (code, text) = me.reply().await;
+    assert_eq!((&data[..], code), (&b"bound"[..], 226), "{text}");
+    assert!(text.contains("A second connection"), "{text}");
 }

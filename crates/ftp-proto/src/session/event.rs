@@ -37,6 +37,9 @@ pub enum Event<'a> {
     DataUp,
     /// The same, but there is no data connection.
     DataFailed(DataFault, Suspect),
+    /// Before [`Event::Ended`]: a second connection came to the passive port of the transfer, from there. Somebody else may have
+    /// been faster than the client.
+    Contested(IpAddr),
     /// Answer to [`Action::Send`](super::Action::Send) and [`Action::Receive`](super::Action::Receive), also after
     /// [`Action::Abort`](super::Action::Abort).
     Ended(Result<Count, Failure>),

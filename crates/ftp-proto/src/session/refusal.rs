@@ -2,6 +2,7 @@
 //!
 //! Storages know no reply codes. The text names what was wrong and what would be right.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::reply::{Code, Reply};
@@ -86,7 +87,7 @@ fn seconds(duration: Duration) -> String {
 pub(super) fn no_data_connection(
     (fault, suspect): (&DataFault, Suspect),
     verb: Verb,
-    client: std::net::IpAddr,
+    client: IpAddr,
     ports: &str,
 ) -> Reply {
     let text = match fault {
@@ -136,6 +137,16 @@ fn inbound(suspect: Suspect) -> &'static str {
             "Active mode works with no client, so this server may not connect out; use EPSV or PASV."
         }
     }
+}
+
+/// The final reply of a transfer to whose port a second connection came: which of them was the client's is known to the
+/// client alone.
+pub(super) fn with_rival(reply: Reply, from: Option<IpAddr>) -> Reply {
+    let Some(from) = from else { return reply };
+    let told = format!(
+        " A second connection came to the port of this transfer, from {from}: if you made only one, another program there tries to take your data."
+    );
+    Reply::line(reply.code(), Text::clean([reply.text(), told.as_bytes()].concat()))
 }
 
 /// The final reply for a transfer that failed after its 150.

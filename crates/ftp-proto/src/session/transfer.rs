@@ -4,6 +4,7 @@
 //! The target of an upload is touched last: it is checked before the data connection stands, and nothing is created or
 //! changed before octets come. Exactly one final reply ends each command.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::command::service::ListArg;
@@ -189,6 +190,12 @@ impl LoggedIn {
         }
     }
 
+    pub(super) fn contested(&mut self, from: IpAddr) {
+        if let Work::Transfer(transfer) = &mut self.work {
+            transfer.contested = Some(from);
+        }
+    }
+
     pub(super) fn ended(&mut self, core: &mut Core, result: &Result<Count, Failure>) {
         let Work::Transfer(transfer) = &self.work else { return };
         let aborted = match transfer.stage {
@@ -210,6 +217,7 @@ impl LoggedIn {
     /// The final reply, the notice, and back to `Idle`.
     fn finish(&mut self, core: &mut Core, count: Count, reply: Reply) {
         let Work::Transfer(transfer) = std::mem::replace(&mut self.work, Work::Idle) else { return };
+        let reply = refusal::with_rival(reply, transfer.contested);
         self.endpoint = Endpoint::None;
         core.since = core.now;
         let (word, code) = (transfer.verb.spec().word, reply.code().number());

@@ -6,6 +6,7 @@ use ftp_proto::session::{Answer, Create, Format, Reading, Refusal, Request, Righ
 use ftp_proto::value::facts::{Facts, Kind};
 use ftp_proto::value::path::VPath;
 
+use crate::data::Flow;
 use crate::data::send::{Listing, Origin, now};
 use crate::storage::{Digest, Sink, Storage, Writing, digest};
 
@@ -23,6 +24,16 @@ pub(super) enum Ready {
     Nothing,
     Download(Origin),
     Upload(Box<dyn Sink>),
+}
+
+impl Ready {
+    /// Which way octets will go.
+    pub(super) fn flow(&self) -> Flow {
+        match self {
+            Self::Download(_) => Flow::Out,
+            Self::Nothing | Self::Upload(_) => Flow::In,
+        }
+    }
 }
 
 /// Asks a storage.

@@ -46,6 +46,7 @@ impl Trace {
             connected: None,
             ended: Duration::ZERO,
             stranger: None,
+            second: None,
             suspect: None,
             client_end: None,
         };
@@ -85,8 +86,10 @@ impl Trace {
         self.record.client_end = Some(how);
     }
 
-    /// The transfer is over, one way or the other; for how long its connection stood, if there was one.
-    pub(super) fn end(mut self, shared: &Shared, who: Who) -> Option<Duration> {
+    /// The transfer is over, one way or the other; for how long its connection stood, if there was one. A `second` one may
+    /// have come to its port.
+    pub(super) fn end(mut self, shared: &Shared, who: Who, second: Option<IpAddr>) -> Option<Duration> {
+        self.record.second = second;
         self.record.ended = self.begun.elapsed();
         let stood = self.record.connected.map(|connected| self.record.ended.saturating_sub(connected));
         shared.observer.incident(who, &Incident::Data(self.record));

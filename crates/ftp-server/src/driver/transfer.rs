@@ -19,19 +19,19 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::Account;
+use crate::data::channel::Channel;
 use crate::data::handover::run;
 use crate::data::receive::{Ending, Upload};
 use crate::data::send::Download;
-use crate::data::{Channel, DataStream, Flow, Go, Guard, Stop, active, stopped};
+use crate::data::{DataStream, Flow, Go, Guard, Stop, active, alone, stopped};
 use crate::driver::ask::{Ready, size};
 use crate::driver::job::{Bereft, Done, Job};
 use crate::driver::publish::{Behind, Looked, Whole};
 use crate::driver::record::{LetGo, Trace, note_end};
 use crate::observe::{ClientEnd, Initiator, Who};
-use crate::ports::{Lease, Origin};
+use crate::ports::{Lease, Seen};
 use crate::shared::Shared;
 use crate::storage::Storage;
-use crate::tls::Tickets;
 
 /// What belongs to one transfer. Without any: no port, no connection, nothing ready.
 #[derive(Default)]
@@ -45,6 +45,8 @@ pub(super) struct Transfer {
     pub(super) job: Option<Job>,
     /// What is known of the data connection so far.
     pub(super) trace: Option<Trace>,
+    /// Who came to the passive port.
+    seen: Option<Arc<Seen>>,
     /// Tells octets that move to stop.
     stop: Option<watch::Sender<Go>>,
     /// Which way they move.
@@ -57,7 +59,13 @@ impl Transfer {
     /// A passive port is open.
     pub(super) fn reserved(shared: &Shared, who: Who, (lease, announced): (Lease, SocketAddr)) -> Self {
         let trace = Trace::begin(shared, who, announced, Initiator::Client);
-        Self { channel: Channel::Reserved(lease), trace: Some(trace), ..Self::default() }
+        let seen = Some(lease.seen());
+        Self { channel: Channel::Reserved(lease), trace: Some(trace), seen, ..Self::default() }
+    }
+
+    /// From where a second connection came to the passive port.
+    pub(super) fn second(&self) -> Option<IpAddr> {
+        self.seen.as_ref().and_then(|seen| seen.second())
     }
 
     /// Connects to the client.
@@ -77,7 +85,7 @@ impl Transfer {
 
     /// The client has accepted.
     pub(super) fn dialled(&mut self, stream: TcpStream) {
-        self.channel = Channel::Up(stream, Origin::Expected);
+        self.channel = Channel::dialled(stream);
     }
 
     /// Nobody came to the passive port in time.
@@ -106,7 +114,7 @@ impl Transfer {
 
     /// What it carried has come to its end, one way or the other.
     pub(super) fn end(&mut self, shared: &Shared, who: Who, transfer: &Transferred) {
-        let stood = self.trace.take().and_then(|trace| trace.end(shared, who));
+        let stood = self.trace.take().and_then(|trace| trace.end(shared, who, self.second()));
         note_end(shared, who.peer.ip(), transfer, stood);
     }
 
@@ -132,14 +140,6 @@ impl Transfer {
             trace.let_go(shared, client, channel.stranger(), LetGo::InSession);
         }
         self.channel = channel.retire();
-    }
-
-    /// Tickets for a handshake of the data connection: whoever downloads may need one for the next.
-    pub(super) fn tickets(&self) -> Tickets {
-        match self.ready {
-            Ready::Download(_) => Tickets::One,
-            Ready::Nothing | Ready::Upload(_) => Tickets::None,
-        }
     }
 
     /// Whether octets move.
@@ -200,11 +200,11 @@ impl Transfer {
                 return nothing(Fault::Storage(Refusal::NotFound));
             };
             let stream = channel.finish(protection, guard.as_ref(), Flow::Out);
-            let stream = match unless_stopped(stream, &mut stop).await {
-                Ok(stream) => stream,
+            let (stream, lease) = match unless_stopped(stream, &mut stop).await {
+                Ok(stood) => stood,
                 Err(fault) => return nothing(fault),
             };
-            match run(Download::new(stream, origin, coding, stop), &workers).await {
+            match alone(run(Download::new(stream, origin, coding, stop), &workers), lease).await {
                 (count, Ok(client_end)) => Done::Sent(count, client_end),
                 (count, Err(fault)) => ended(count, fault, Left::Nothing),
             }
@@ -233,8 +233,8 @@ impl Transfer {
                 return nothing(Fault::Storage(Refusal::Denied));
             };
             let stream = channel.finish(plan.protection, guard.as_ref(), Flow::In);
-            let stream = match unless_stopped(stream, &mut stop).await {
-                Ok(stream) => stream,
+            let (stream, lease) = match unless_stopped(stream, &mut stop).await {
+                Ok(stood) => stood,
                 Err(fault) => return nothing(fault),
             };
             let room = match room(&*storage, file_max, &plan).await {
@@ -243,7 +243,8 @@ impl Transfer {
             };
             sink.limit(file_max.unwrap_or(u64::MAX));
             let upload = Upload::new(stream, sink, &plan, room, stop.clone());
-            match run(upload.close_notify(demanded.unwrap_or_default()), &workers).await {
+            let upload = upload.close_notify(demanded.unwrap_or_default());
+            match alone(run(upload, &workers), lease).await {
                 (count, Ok(received)) => {
                     Done::received(Whole { received, count, stop, bare_close, looked: Looked::NotYet })
                 }
@@ -271,9 +272,9 @@ async fn room(storage: &dyn Storage, file_max: Option<u64>, plan: &Inbound) -> R
 
 /// The data connection, unless the transfer is stopped first.
 async fn unless_stopped(
-    stream: impl Future<Output = Result<DataStream, Fault>>,
+    stream: impl Future<Output = Result<(DataStream, Option<Lease>), Fault>>,
     stop: &mut Stop,
-) -> Result<DataStream, Fault> {
+) -> Result<(DataStream, Option<Lease>), Fault> {
     tokio::select! {
         biased;
         () = stopped(stop) => Err(Fault::Aborted),

@@ -7,7 +7,7 @@
 //!                └──────> Idle <──────┘                       └──> Aborting ──ended──> Idle   426, 226
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::session::action::{Algorithm, Create, Outgoing};
@@ -85,6 +85,8 @@ pub(in crate::session) struct Transfer {
     pub(in crate::session) length: Length,
     /// Where the client listens, if it does.
     pub(in crate::session) active: Option<SocketAddr>,
+    /// From where a second connection came to the port of this one.
+    pub(in crate::session) contested: Option<IpAddr>,
     /// When it was asked for; when it began, once octets move.
     pub(in crate::session) started: Instant,
 }
@@ -99,6 +101,7 @@ impl Transfer {
             stage: Progress::Checking,
             length: Length::Untold,
             active: None,
+            contested: None,
             started: now,
         }
     }
