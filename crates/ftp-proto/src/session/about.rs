@@ -52,7 +52,7 @@ impl Session {
     /// `STAT` without argument.
     pub(super) fn stat(&mut self) {
         let core = &self.core;
-        let tls = core.secure.facts().filter(|_| core.secure.is_protected());
+        let tls = core.secure.facts_now();
         let control = match tls {
             Some(facts) => format!(
                 "Control connection from {} over {} {}.",

@@ -8,7 +8,7 @@ use crate::session::action::{Action, Credentials, Ending, Notice};
 use crate::session::event::{Denied, Login};
 use crate::session::policy::{Plain, Switch};
 use crate::session::state::work::Work;
-use crate::session::state::{Core, LoggedIn, Session, Settings, Stage, Visitor};
+use crate::session::state::{Core, Entrance, LoggedIn, Session, Settings, Stage, Visitor};
 use crate::value::text::{Password, Text, Username, Word};
 
 /// Words that open other protocols: a browser or a mail client was led here (ALPACA, cross-protocol requests).
@@ -58,7 +58,7 @@ impl Session {
                 let Some(user) = visitor.user.take() else {
                     return self.core.reply(Code::BAD_SEQUENCE, "Send USER first.");
                 };
-                let tls = self.core.secure.facts().cloned();
+                let tls = self.core.secure.facts_now().cloned();
                 let host = self.core.chosen_host();
                 self.core.push(Action::Authenticate(Credentials { host, user: user.clone(), password, tls }));
                 self.stage = Stage::Authenticating(user);
@@ -124,6 +124,10 @@ impl Session {
         if self.core.secure.ends_with_rein(self.core.ends.entrance) {
             self.core.push(Action::Unsecure);
             self.stage = Stage::Unsecuring;
+        } else if !self.core.secure.is_protected() {
+            // Behind CCC there is nothing to close any more, and the client goes on as at the explicit entrance.
+            self.core.secure.clear();
+            self.core.ends.entrance = Entrance::Explicit;
         }
     }
 

@@ -12,24 +12,28 @@ use crate::value::text::Text;
 impl Secure {
     pub(super) fn new(entrance: Entrance) -> Self {
         let mut secure = Self { control: Control::Clear, pbsz: Switch::Off, data: Protection::Clear };
-        secure.start(entrance);
+        if entrance == Entrance::Implicit {
+            secure.protect_data();
+        }
         secure
     }
 
-    /// The levels with which a TLS session begins: implicit mode protects data without being asked.
-    fn start(&mut self, entrance: Entrance) {
-        (self.pbsz, self.data) = match entrance {
-            Entrance::Explicit => (Switch::Off, Protection::Clear),
-            Entrance::Implicit => (Switch::On, Protection::Private),
-        };
+    /// As if PBSZ 0 and PROT P had been sent: the implicit entrance, `AUTH SSL` and `AUTH TLS-P` stand for it.
+    fn protect_data(&mut self) {
+        (self.pbsz, self.data) = (Switch::On, Protection::Private);
     }
 
-    /// What TLS agreed on; `None` if the control connection never was protected.
+    /// What TLS agreed on, also behind CCC; `None` if the control connection was not protected.
     pub(super) fn facts(&self) -> Option<&TlsFacts> {
         match &self.control {
             Control::Clear => None,
             Control::Tls(facts) | Control::Cleared(facts) => Some(facts),
         }
+    }
+
+    /// The same while the control connection is protected.
+    pub(super) fn facts_now(&self) -> Option<&TlsFacts> {
+        self.facts().filter(|_| self.is_protected())
     }
 
     /// Whether the control connection is protected now.
@@ -63,8 +67,12 @@ impl Session {
         if self.core.policy.tls == Switch::Off {
             return self.core.reply(Code::NOT_IMPLEMENTED, "TLS is not set up on this server.");
         }
-        if self.core.secure.facts().is_some() {
-            return self.core.reply(Code::POLICY, "TLS is in use already.");
+        match self.core.secure.control {
+            Control::Clear => {}
+            Control::Tls(_) => return self.core.reply(Code::POLICY, "TLS is in use already."),
+            Control::Cleared(_) => {
+                return self.core.reply(Code::POLICY, "CCC has ended TLS; send REIN to begin anew.");
+            }
         }
         if let Mechanism::Other(_) = mechanism {
             return self.core.reply(Code::BAD_PARAMETER, "The mechanism offered is TLS.");
@@ -76,6 +84,10 @@ impl Session {
         }
         self.core.reply(Code::SECURITY_ACCEPTED, "TLS handshake, please.");
         self.start_anew();
+        match mechanism {
+            Mechanism::Ssl | Mechanism::TlsP => self.core.secure.protect_data(),
+            Mechanism::Tls | Mechanism::Other(_) => {}
+        }
         self.core.push(Action::Secure);
         self.stage = Stage::Securing;
     }
@@ -86,7 +98,6 @@ impl Session {
         }
         let entrance = self.core.ends.entrance;
         self.core.notice(Notice::Secured(facts.clone()));
-        self.core.secure.start(entrance);
         self.core.secure.control = Control::Tls(facts);
         self.core.since = self.core.now;
         self.stage = Stage::Visitor(Visitor::default());

@@ -13,7 +13,7 @@ use crate::value::text::Word;
 pub enum Mechanism {
     /// `TLS`, and its synonym `TLS-C`: data connections start in clear.
     Tls,
-    /// `SSL`, the old name.
+    /// `SSL`, the old name, which meant PROT P, too.
     Ssl,
     /// `TLS-P`, the old name that also meant PROT P.
     TlsP,
