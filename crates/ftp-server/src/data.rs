@@ -38,6 +38,10 @@ const BREAK: Duration = Duration::from_secs(2);
 /// How long a closed connection is read from, so that its last octets are not lost to a RST.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long a client may leave a data connection without the first octet of its handshake. Some never send one: they take
+/// it for a connection in clear.
+pub(crate) const HELLO: Duration = Duration::from_secs(10);
+
 /// What a transfer that runs needs to know of the session.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop {

@@ -50,7 +50,7 @@
 //! | `425 Cannot connect to A: …  Active mode needs inbound access to you` | the server cannot reach the client | use passive mode |
 //! | `501 A is not your address (B): you are behind NAT` | PORT with a private address | use passive mode |
 //! | `425 Use EPSV, PASV or PORT first` | a transfer without a set-up | the client |
-//! | `425 TLS handshake on the data connection failed` | the client did not shake hands | the client: protect data connections (PROT P) |
+//! | `425 TLS handshake on the data connection failed … PROT P is in force` | the client did not shake hands: at an implicit port, and behind AUTH SSL, data are protected without being asked | the client: protect data connections |
 //! | `522 The TLS session of the data connection must resume …` | another account's or address's ticket, or none where the client must hold one | the client, or `data_session`; another program at the client's address may have come first |
 //! | `… A second connection came to the port of this transfer, from A …` | another program at the client's address, or its network, came to the port too, perhaps first | TLS with `data_session = "require"`; find that program |
 //! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |

@@ -188,6 +188,24 @@ async fn unprotected_data_are_refused_within_tls() {
     assert_eq!(client.command("PROT P").await.0, 503);
 }
 
+/// Data are protected at the implicit entrance without being asked: clients that do not know it are told soon.
+#[tokio::test]
+async fn who_does_not_shake_hands_hears_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::default().handshake(Duration::from_secs(1));
+    let server = start(builder(folder.path()).options(options)).await;
+    let mut client = Client::login(&server, Profile::Implicit).await;
+    let _silent = client.open().await;
+    assert_eq!(client.command("LIST").await.0, 150);
+    let (code, text) = client.reply().await;
+    assert!(code == 425 && text.contains("sent nothing for 1 s. PROT P is in force"), "{text}");
+    let mut hasty = client.open().await;
+    assert_eq!(client.command("STOR f").await.0, 150);
+    hasty.write_all(b"in clear, and long enough for a record of TLS").await.unwrap();
+    let (code, text) = client.reply().await;
+    assert!(code == 425 && text.contains("PROT P is in force"), "{text}");
+}
+
 #[tokio::test]
 async fn octets_behind_auth_end_the_session() {
     let folder = tempfile::tempdir().unwrap();

@@ -155,7 +155,8 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
     let (code, cause) = match &failure.fault {
         Fault::Aborted => (Code::TRANSFER_ABORTED, format!("Transfer aborted after {moved} octets.")),
         Fault::Handshake(why) => {
-            (Code::NO_DATA_CONNECTION, format!("TLS handshake on the data connection failed: {why}."))
+            let text = "PROT P is in force, so data connections begin with TLS";
+            (Code::NO_DATA_CONNECTION, format!("TLS handshake on the data connection failed: {why}. {text}."))
         }
         Fault::ForeignSession => (
             Code::NETWORK_PROTOCOL,

@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::data::{Flow, Guard, LINGER, close_gently, end_in_order};
+use crate::data::{Flow, Guard, HELLO, LINGER, close_gently, end_in_order};
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Proof, Protected, Tickets};
 
@@ -65,7 +65,7 @@ impl<'a> Candidates<'a> {
             tokio::select! {
                 biased;
                 arrival = next(&mut self.lease) => match arrival {
-                    Ok(Arrival { stream, origin }) => self.add(handshake(self.guard, stream, self.flow), origin),
+                    Ok(Arrival { stream, origin }) => self.add(hello(self.guard, stream, self.flow), origin),
                     Err(_) => self.lease = None,
                 },
                 proved = any(&mut self.proving) => match proved {
@@ -91,7 +91,24 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// The server's side of a handshake on a data connection.
+/// The server's side of a handshake on a data connection whose client is to begin.
+pub(super) fn hello(guard: &Guard, stream: TcpStream, flow: Flow) -> Handshake {
+    let guard = guard.clone();
+    let patience = guard.handshake.min(HELLO);
+    // Nobody can reach the socket while hands are shaken.
+    reset(&stream);
+    Box::pin(async move {
+        // Readiness alone may be spurious: there has to be an octet, or the end. An error shows when it is used.
+        let late = || {
+            let why = format!("the client sent nothing for {} s", patience.as_secs_f64());
+            io::Error::new(io::ErrorKind::TimedOut, why)
+        };
+        let _peeked = tokio::time::timeout(patience, stream.peek(&mut [0])).await.map_err(|_| late())?;
+        handshake(&guard, stream, flow).await
+    })
+}
+
+/// The same where octets of the client are here.
 pub(super) fn handshake(guard: &Guard, stream: TcpStream, flow: Flow) -> Handshake {
     let tickets = if flow == Flow::Out { Tickets::One } else { Tickets::None };
     // Nobody can reach the socket while hands are shaken.

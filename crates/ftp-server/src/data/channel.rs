@@ -19,7 +19,7 @@ use ftp_proto::value::text::Text;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::data::candidates::{Came, Candidates, Handshake, handshake};
+use crate::data::candidates::{Came, Candidates, Handshake, handshake, hello};
 use crate::data::{DataStream, Flow, Guard, close_gently, end_in_order};
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::Protected;
@@ -149,7 +149,7 @@ impl Channel {
             (Protection::Clear, _) => return self.in_clear(),
         };
         let (handshake, came): (Handshake, Came) = match self {
-            Self::Up(stream, came) => (handshake(guard, stream, flow), came),
+            Self::Up(stream, came) => (hello(guard, stream, flow), came),
             Self::Handshaking(handshake, came) => (handshake, came),
             Self::Secured(done, came) => (Box::pin(std::future::ready(done)), came),
             Self::None | Self::Reserved(_) | Self::Retiring(_) => {

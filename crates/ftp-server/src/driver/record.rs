@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::reply::Class;
 use ftp_proto::session::{Count, DataFault, Failure, Fault, Suspect, Transferred, is_out_of_reach};
 
+use crate::data::HELLO;
 use crate::data::receive::Ending;
 use crate::health::{Moved, Outcome};
 use crate::observe::{ClientEnd, Incident, Initiator, Record, Who};
@@ -117,7 +118,7 @@ pub(super) fn note_end(shared: &Shared, client: IpAddr, transfer: &Transferred, 
         return;
     }
     // A client that breaks off by itself does not wait for so long.
-    let patience = shared.options.stall.min(shared.options.handshake);
+    let patience = shared.options.stall.min(shared.options.handshake).min(HELLO);
     let silent = transfer.octets == 0 && stood.is_some_and(|stood| stood >= patience);
     let moved = if silent { Moved::Nothing } else { Moved::Otherwise };
     let said = String::from_utf8_lossy(transfer.reply.text()).into_owned();
