@@ -87,8 +87,24 @@ impl Play {
         }
         let v6 = has("ipv6");
         let ends = Endpoints {
-            local: if v6 { "[2001:db8::1]:21" } else { "192.0.2.1:21" }.parse().unwrap(),
-            peer: if v6 { "[2001:db8::7]:4000" } else { "192.0.2.7:4000" }.parse().unwrap(),
+            local: if has("zone") {
+                "[fe80::1%3]:21"
+            } else if v6 {
+                "[2001:db8::1]:21"
+            } else {
+                "192.0.2.1:21"
+            }
+            .parse()
+            .unwrap(),
+            peer: if has("zone") {
+                "[fe80::7%3]:4000"
+            } else if v6 {
+                "[2001:db8::7]:4000"
+            } else {
+                "192.0.2.7:4000"
+            }
+            .parse()
+            .unwrap(),
             entrance: if has("implicit") { Entrance::Implicit } else { Entrance::Explicit },
         };
         let now = Instant::now();

@@ -47,6 +47,8 @@ impl DataPeer {
     /// What two addresses have to have in common.
     pub(crate) fn key(self, address: IpAddr) -> IpAddr {
         match (self, address) {
+            // One network is all of those, whose hosts tell each other apart by nothing else.
+            (Self::Prefix, IpAddr::V6(ip)) if ip.is_unicast_link_local() => address,
             (Self::Prefix, IpAddr::V4(ip)) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
             (Self::Prefix, IpAddr::V6(ip)) => IpAddr::V6((u128::from(ip) & !0 << 72).into()),
             (Self::Exact | Self::Resumed, address) => address,
@@ -109,7 +111,8 @@ pub enum Origin {
     Elsewhere,
 }
 
-type Table = HashMap<(IpAddr, u16), Listening>;
+/// Listening sockets by the address that they are bound to, with its zone (RFC 4007 §6).
+type Table = HashMap<SocketAddr, Listening>;
 
 /// A listening socket and who may connect to it.
 #[derive(Debug)]
@@ -154,7 +157,7 @@ impl Seen {
 #[derive(Debug)]
 pub struct Lease {
     ports: Weak<Ports>,
-    key: (IpAddr, u16),
+    key: SocketAddr,
     client: IpAddr,
     socket: Arc<TcpListener>,
     accepted: mpsc::Receiver<Arrival>,
@@ -173,17 +176,17 @@ impl Ports {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reserves a port at `local` for `client`; `None` if every port has a reservation of that client, or is in use
+    /// Reserves a port at the address of `local` for `client`; `None` if every port has a reservation of that client, or is in use
     /// by another program. The port listens when this returns.
     #[must_use]
-    pub fn reserve(self: &Arc<Self>, local: IpAddr, client: IpAddr) -> Option<Lease> {
+    pub fn reserve(self: &Arc<Self>, local: SocketAddr, client: IpAddr) -> Option<Lease> {
         let range = &self.terms.range;
         let client = self.terms.peer.key(client);
         let count = self.terms.count();
         let first = rand::rng().random_range(0..count);
         let key = |step| {
             let offset = u16::try_from((first + step) % count).ok()?;
-            Some((local, range.start() + offset))
+            Some(with_port(local, range.start() + offset))
         };
         // Mostly a free one is drawn, and nobody has to wait until it listens. In a narrow range two clients may want the same
         // port, which they share: there the table must not change meanwhile.
@@ -214,8 +217,8 @@ impl Ports {
 
     /// A port at `local` that is nobody's, and listens; `None` if a few that are drawn are all taken. Connections of this
     /// host's own clients take ports of a range that is in the system's range, too.
-    fn draw(&self, local: IpAddr) -> Option<((IpAddr, u16), Arc<TcpListener>)> {
-        let drawn = (0..DRAWS).map(|_| (local, rand::rng().random_range(self.terms.range.clone())));
+    fn draw(&self, local: SocketAddr) -> Option<(SocketAddr, Arc<TcpListener>)> {
+        let drawn = (0..DRAWS).map(|_| with_port(local, rand::rng().random_range(self.terms.range.clone())));
         self.listen(local, drawn.filter(|key| !self.lock().contains_key(key)))
     }
 
@@ -223,11 +226,11 @@ impl Ports {
     /// is none.
     fn listen(
         &self,
-        local: IpAddr,
-        mut keys: impl Iterator<Item = (IpAddr, u16)>,
-    ) -> Option<((IpAddr, u16), Arc<TcpListener>)> {
-        let socket = open(local, self.terms.mss).ok()?;
-        let key = keys.find(|key| socket.bind(&SocketAddr::from(*key).into()).is_ok())?;
+        local: SocketAddr,
+        mut keys: impl Iterator<Item = SocketAddr>,
+    ) -> Option<(SocketAddr, Arc<TcpListener>)> {
+        let socket = open(local.ip(), self.terms.mss).ok()?;
+        let key = keys.find(|key| socket.bind(&(*key).into()).is_ok())?;
         socket.listen(BACKLOG).ok()?;
         Some((key, Arc::new(TcpListener::from_std(socket.into()).ok()?)))
     }
@@ -236,7 +239,7 @@ impl Ports {
     fn claim(
         self: &Arc<Self>,
         table: &mut Table,
-        key: (IpAddr, u16),
+        key: SocketAddr,
         client: IpAddr,
         socket: Arc<TcpListener>,
     ) -> Lease {
@@ -249,7 +252,7 @@ impl Ports {
     }
 
     /// Hands a connection to the session that waits for it; resets any other.
-    fn deliver(&self, key: (IpAddr, u16), listener: &Arc<TcpListener>, stream: TcpStream, peer: IpAddr) {
+    fn deliver(&self, key: SocketAddr, listener: &Arc<TcpListener>, stream: TcpStream, peer: IpAddr) {
         let mut table = self.lock();
         // A connection to a socket that is closed by now must not use up a reservation of its successor.
         let current = table.get_mut(&key).filter(|listening| Arc::ptr_eq(&listening.socket, listener));
@@ -285,6 +288,12 @@ impl Claim {
     }
 }
 
+/// The same address, with its zone, and another port.
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
 /// Closes with RST: nobody mistakes it for an empty transfer.
 pub(crate) fn reset(stream: &TcpStream) {
     // Without the option the close is an ordinary one.
@@ -307,12 +316,14 @@ fn open(local: IpAddr, mss: Option<u32>) -> std::io::Result<Socket> {
 }
 
 /// A connection of a load balancer, which says whose it is.
-async fn introduce(ports: Arc<Ports>, key: (IpAddr, u16), listener: Arc<TcpListener>, mut stream: TcpStream) {
+async fn introduce(ports: Arc<Ports>, key: SocketAddr, listener: Arc<TcpListener>, mut stream: TcpStream) {
     match proxy::read(&mut stream).await {
         Ok(Some((client, _))) => ports.deliver(key, &listener, stream, client.ip()),
         // A health check, or something that is no proxy.
         Ok(None) => {}
-        Err(error) => tracing::warn!(port = key.1, %error, "data connection of a trusted source refused"),
+        Err(error) => {
+            tracing::warn!(port = key.port(), %error, "data connection of a trusted source refused")
+        }
     }
 }
 
@@ -320,7 +331,7 @@ impl Lease {
     /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.key.1
+        self.key.port()
     }
 
     /// Who else has tried to connect, the first of them.
@@ -395,6 +406,10 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    fn at(local: IpAddr) -> SocketAddr {
+        SocketAddr::new(local, 21)
+    }
+
     fn other(last: u8) -> IpAddr {
         IpAddr::from([127, 0, 0, last])
     }
@@ -402,13 +417,13 @@ mod tests {
     #[tokio::test]
     async fn a_port_is_shared_between_addresses_and_not_within_one() {
         let ports = Ports::new(Terms::of(25_901..=25_902));
-        let first = ports.reserve(HOME, HOME).unwrap();
-        let second = ports.reserve(HOME, HOME).unwrap();
+        let first = ports.reserve(at(HOME), HOME).unwrap();
+        let second = ports.reserve(at(HOME), HOME).unwrap();
         assert_ne!(first.port(), second.port());
-        assert!(ports.reserve(HOME, HOME).is_none(), "both are reserved for this address");
-        assert!(ports.reserve(HOME, other(2)).is_some());
+        assert!(ports.reserve(at(HOME), HOME).is_none(), "both are reserved for this address");
+        assert!(ports.reserve(at(HOME), other(2)).is_some());
         drop(first);
-        assert!(ports.reserve(HOME, HOME).is_some());
+        assert!(ports.reserve(at(HOME), HOME).is_some());
     }
 
     /// Sessions on several threads ask at the same time.
@@ -419,7 +434,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
             let _inside = runtime.enter();
             for turn in 0..2000 {
-                assert!(ports.reserve(HOME, client).is_some(), "refused in turn {turn}");
+                assert!(ports.reserve(at(HOME), client).is_some(), "refused in turn {turn}");
             }
         };
         std::thread::scope(|scope| {
@@ -438,9 +453,9 @@ mod tests {
     async fn ports_that_others_use_are_passed_over() {
         let _taken = taken(25_910..=26_008);
         let ports = Ports::new(Terms::of(25_910..=26_009));
-        let last = ports.reserve(other(77), HOME).unwrap();
+        let last = ports.reserve(at(other(77)), HOME).unwrap();
         assert_eq!(last.port(), 26_009);
-        assert!(ports.reserve(other(77), HOME).is_none());
+        assert!(ports.reserve(at(other(77)), HOME).is_none());
     }
 
     #[tokio::test]
@@ -448,14 +463,14 @@ mod tests {
         let _taken = taken(26_010..=26_059);
         let ports = Ports::new(Terms::of(26_010..=26_109));
         // Of single draws half would fail; of eight in a row one of 256 does.
-        let drawn = (0..40).filter(|_| ports.draw(other(77)).is_some()).count();
+        let drawn = (0..40).filter(|_| ports.draw(at(other(77))).is_some()).count();
         assert!(drawn > 35, "{drawn} of 40");
     }
 
     #[tokio::test]
     async fn a_stranger_is_reset_and_uses_up_nothing() {
         let ports = Ports::new(Terms::of(25_903..=25_903));
-        let mut lease = ports.reserve(HOME, other(2)).unwrap();
+        let mut lease = ports.reserve(at(HOME), other(2)).unwrap();
         let mut stranger = TcpStream::connect((HOME, lease.port())).await.unwrap();
         let error = tokio::select! {
             read = stranger.read_u8() => read.unwrap_err(),
@@ -474,16 +489,16 @@ mod tests {
     #[tokio::test]
     async fn a_connection_to_an_earlier_socket_uses_up_nothing() {
         let ports = Ports::new(Terms::of(25_904..=25_904));
-        let earlier = ports.reserve(HOME, HOME).unwrap();
-        let old = Arc::clone(&ports.lock().get(&(HOME, 25_904)).unwrap().socket);
+        let earlier = ports.reserve(at(HOME), HOME).unwrap();
+        let old = Arc::clone(&ports.lock().get(&SocketAddr::new(HOME, 25_904)).unwrap().socket);
         drop(earlier);
-        let mut lease = ports.reserve(HOME, HOME).unwrap();
+        let mut lease = ports.reserve(at(HOME), HOME).unwrap();
         let (mut mine, stale) = {
             let listener = TcpListener::bind((HOME, 0)).await.unwrap();
             let mine = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             (mine, listener.accept().await.unwrap().0)
         };
-        ports.deliver((HOME, 25_904), &old, stale, HOME);
+        ports.deliver((HOME, 25_904).into(), &old, stale, HOME);
         assert_eq!(mine.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
         let client = TcpStream::connect((HOME, 25_904)).await.unwrap();
         let accepted = lease.accept().await.unwrap();
@@ -503,14 +518,14 @@ mod tests {
             client
         };
         let (first, second) =
-            (ports.reserve(HOME, other(2)).unwrap(), ports.reserve(HOME, other(3)).unwrap());
+            (ports.reserve(at(HOME), other(2)).unwrap(), ports.reserve(at(HOME), other(3)).unwrap());
         let _served = connect(2, &first).await;
         drop(second);
         // Nobody waits at the first socket any more; the next one is another.
-        let third = ports.reserve(HOME, other(4)).unwrap();
+        let third = ports.reserve(at(HOME), other(4)).unwrap();
         let _served = connect(4, &third).await;
         drop(first);
-        assert!(ports.reserve(HOME, other(5)).is_some(), "the port of the third is shared");
+        assert!(ports.reserve(at(HOME), other(5)).is_some(), "the port of the third is shared");
     }
 
     #[tokio::test]
@@ -520,9 +535,9 @@ mod tests {
             [(DataPeer::Prefix, 25_905, Origin::Expected), (DataPeer::Resumed, 25_906, Origin::Elsewhere)]
         {
             let ports = Ports::new(Terms { peer, ..Terms::of(port..=port) });
-            let mut lease = ports.reserve(HOME, other(2)).unwrap();
+            let mut lease = ports.reserve(at(HOME), other(2)).unwrap();
             assert!(
-                peer == DataPeer::Prefix || ports.reserve(HOME, other(9)).is_none(),
+                peer == DataPeer::Prefix || ports.reserve(at(HOME), other(9)).is_none(),
                 "one reservation a port"
             );
             let from_the_pool = socket();
@@ -541,14 +556,14 @@ mod tests {
     #[tokio::test]
     async fn a_second_connection_is_told_of_and_a_taken_port_keeps_nobody_away() {
         let ports = Ports::new(Terms::of(26_111..=26_111));
-        let mut lease = ports.reserve(HOME, HOME).unwrap();
+        let mut lease = ports.reserve(at(HOME), HOME).unwrap();
         let _first = TcpStream::connect((HOME, 26_111)).await.unwrap();
         let first = lease.accept().await.unwrap();
         assert_eq!((first.origin, lease.seen.second()), (Origin::Expected, None));
         let _second = TcpStream::connect((HOME, 26_111)).await.unwrap();
         assert_eq!(lease.accept().await.unwrap().origin, Origin::Expected);
         assert_eq!(lease.seen.second(), Some(HOME));
-        let mut next = ports.reserve(HOME, HOME).unwrap();
+        let mut next = ports.reserve(at(HOME), HOME).unwrap();
         assert!(lease.accept().await.is_err(), "the port is the next one's");
         drop(lease);
         let _next = TcpStream::connect((HOME, 26_111)).await.unwrap();
@@ -562,7 +577,7 @@ mod tests {
         let proxies = vec!["127.0.0.1/32".parse().unwrap()];
         let ports = Ports::new(Terms { proxies, ..Terms::of(25_907..=25_907) });
         let client: IpAddr = "192.0.2.7".parse().unwrap();
-        let mut lease = ports.reserve(HOME, client).unwrap();
+        let mut lease = ports.reserve(at(HOME), client).unwrap();
         let mut through = TcpStream::connect((HOME, 25_907)).await.unwrap();
         through.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 5555 25907\r\ndata").await.unwrap();
         let mut arrived = lease.accept().await.unwrap().stream;

@@ -555,3 +555,39 @@ async fn a_client_that_connects_after_its_transfer_was_refused_is_let_in_and_clo
         }
     }
 }
+
+/// A link-local address of this host, with its zone, if there is any.
+fn link_local() -> Option<std::net::SocketAddrV6> {
+    let known = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    known.lines().find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let address = std::net::Ipv6Addr::from(u128::from_str_radix(fields.next()?, 16).ok()?);
+        let zone = u32::from_str_radix(fields.next()?, 16).ok()?;
+        address.is_unicast_link_local().then(|| std::net::SocketAddrV6::new(address, 0, 0, zone))
+    })
+}
+
+/// Data connections have the zone of the control connection (RFC 4007 §6). Where there is no such address nothing is tested.
+#[tokio::test]
+async fn link_local_clients_transfer_in_both_modes() {
+    let Some(home) = link_local() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "near").unwrap();
+    let server = builder(folder.path()).explicit(home.into()).bind().await.unwrap();
+    let address = server.addresses()[0];
+    let _running = tokio::spawn(server.run(std::future::pending()));
+    let mut client = Client::connect_to(address, Profile::Plain).await.log_in().await;
+    assert_eq!(client.download("RETR file").await.0, b"near");
+    let listener = tokio::net::TcpListener::bind(std::net::SocketAddr::from(home)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for zone in ["", "%eth7"] {
+        let (code, text) = client.command(&format!("EPRT |2|{}{zone}|{port}|", home.ip())).await;
+        assert_eq!(code, 200, "{text}");
+        client.send("RETR file").await;
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert_eq!(client.reply().await.0, 150);
+        let mut data = String::new();
+        stream.read_to_string(&mut data).await.unwrap();
+        assert_eq!((data.as_str(), client.reply().await.0), ("near", 226));
+    }
+}

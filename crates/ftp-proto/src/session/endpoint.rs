@@ -54,7 +54,10 @@ impl LoggedIn {
         } else if address.port() < 1024 {
             core.reply(Code::BAD_PARAMETER, "Data connections go to ports from 1024 up only.");
         } else {
-            self.endpoint = Endpoint::Active(address);
+            // With the zone of the control connection, where it has one (RFC 4007 §6).
+            let mut client = core.ends.peer;
+            client.set_port(address.port());
+            self.endpoint = Endpoint::Active(client);
             let word = verb.spec().word;
             core.say(
                 Code::OK,

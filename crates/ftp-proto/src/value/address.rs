@@ -52,6 +52,8 @@ impl Argument for HostPort {
 /// eprt-argument = d net-prt d net-addr d tcp-port d     ; RFC 2428 §2
 /// d             = %x21-7E                               ; the same octet each time, usually "|"
 /// net-prt       = 1*DIGIT                               ; 1 = IPv4, 2 = IPv6
+/// net-addr      = IPv4address / IPv6address [ "%" zone ]
+/// zone          = 1*VCHAR                               ; RFC 4007 §11, without meaning on another host
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExtendedAddress {
@@ -67,10 +69,18 @@ impl ExtendedAddress {
         let address = std::str::from_utf8(address).ok()?;
         let ip = match family {
             1 => IpAddr::V4(address.parse::<Ipv4Addr>().ok()?),
-            2 => IpAddr::V6(address.parse::<Ipv6Addr>().ok()?),
+            2 => IpAddr::V6(without_zone(address)?.parse::<Ipv6Addr>().ok()?),
             other => return Some(Self::OtherFamily(other)),
         };
         Some(Self::Known(SocketAddr::new(ip, whole(port, tcp_port)?)))
+    }
+}
+
+/// What stands before the zone, if there is one.
+fn without_zone(address: &str) -> Option<&str> {
+    match address.split_once('%') {
+        None => Some(address),
+        Some((address, zone)) => (!zone.is_empty()).then_some(address),
     }
 }
 
@@ -168,6 +178,7 @@ mod tests {
             ("|1|132.235.1.2|6275|", "132.235.1.2:6275"),
             ("|2|1080::8:800:200C:417A|5282|", "[1080::8:800:200c:417a]:5282"),
             ("!1!10.0.0.1!80!", "10.0.0.1:80"),
+            ("|2|fe80::1%eth0|80|", "[fe80::1]:80"),
         ] {
             let parsed = ExtendedAddress::parse(text.as_bytes()).unwrap();
             assert_eq!(parsed, ExtendedAddress::Known(address.parse().unwrap()), "{text}");
@@ -178,6 +189,8 @@ mod tests {
             "",
             "|1|10.0.0.1|",
             "|1|::1|21000|",
+            "|1|10.0.0.1%eth0|80|",
+            "|2|fe80::1%|80|",
             "|1|10.0.0.1|70000|",
             "|x|a|1|",
             "|1|10.0.0.1|80",

@@ -1,7 +1,7 @@
 //! Active mode: the server connects to the client, from the address of the control connection.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ftp_proto::session::DataFault;
@@ -9,19 +9,20 @@ use ftp_proto::value::text::Text;
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Connects from `local` to `to`, with a time limit of its own: the kernel's is over two minutes.
+/// Connects from the address of `local` to `to`, with a time limit of its own: the kernel's is over two minutes.
 pub(crate) async fn dial(
-    local: IpAddr,
+    mut local: SocketAddr,
     to: SocketAddr,
     mss: Option<u32>,
     within: Duration,
 ) -> Result<TcpStream, DataFault> {
+    local.set_port(0);
     let connecting = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(mss) = mss {
             SockRef::from(&socket).set_tcp_mss(mss)?;
         }
-        socket.bind((local, 0).into())?;
+        socket.bind(local)?;
         socket.connect(to).await
     };
     match tokio::time::timeout(within, connecting).await {

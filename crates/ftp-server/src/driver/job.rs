@@ -98,7 +98,7 @@ impl Job {
     /// Opens a passive port at `local` for `client`, and finds out what address to announce.
     pub(super) fn listen(shared: Arc<Shared>, client: IpAddr, local: SocketAddr) -> Self {
         Self::new(Bereft::Drop, async move {
-            let Some(lease) = shared.ports.reserve(local.ip(), client) else {
+            let Some(lease) = shared.ports.reserve(local, client) else {
                 return Done::Listening(None);
             };
             let ip = shared.announcer.address(client, local).await;

@@ -78,9 +78,11 @@ impl Transfer {
     ) {
         self.trace = Some(Trace::begin(shared, who, to, Initiator::Server));
         let mss = shared.options.data_mss;
-        self.job = Some(Job::new(Bereft::Drop, async move {
-            Done::Dialled(active::dial(local.ip(), to, mss, within).await)
-        }));
+        self.job =
+            Some(Job::new(
+                Bereft::Drop,
+                async move { Done::Dialled(active::dial(local, to, mss, within).await) },
+            ));
     }
 
     /// The client has accepted.

@@ -3,7 +3,7 @@
 //! Not here: how many there may be (`limits.rs`), on which thread they live (`threads.rs`), and what a session does.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl Listener {
         peer: SocketAddr,
         drain: &watch::Receiver<bool>,
     ) {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let peer = canonical(peer);
         let (shared, entrance, drain) = (Arc::clone(&self.shared), self.entrance, drain.clone());
         let Some(worker) = self.workers.idlest() else {
             sessions.spawn(introduce(shared, entrance, peer, stream, drain));
@@ -124,6 +124,15 @@ impl Listener {
     }
 }
 
+/// An address as it is spoken of: of IPv4 where it is mapped to IPv6. A link-local one keeps its zone, without which nothing can
+/// be bound or connected (RFC 4007 §6).
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 /// Finds out who comes: a load balancer says it.
 async fn introduce(
     shared: Arc<Shared>,
@@ -133,7 +142,7 @@ async fn introduce(
     drain: watch::Receiver<bool>,
 ) {
     let Ok(local) = stream.local_addr() else { return };
-    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let local = canonical(local);
     let peer = if proxy::is_trusted(&shared.options.proxies, peer.ip()) {
         match proxy::read(&mut stream).await {
             Ok(Some((client, _))) => client,

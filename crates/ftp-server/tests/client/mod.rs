@@ -259,7 +259,9 @@ impl Client {
         let (code, text) = self.command("EPSV").await;
         assert_eq!(code, 229, "{text}");
         let port = text.split('|').nth(3).unwrap().parse().unwrap();
-        SocketAddr::new(self.address.ip(), port)
+        let mut address = self.address;
+        address.set_port(port);
+        address
     }
 
     /// A connected passive data connection, still in clear.
