@@ -64,6 +64,7 @@
 //! With `[storage] partial = "hidden"`, the default, what came of a broken STOR never appears under its name, so that no program
 //! that polls the folder takes half a file. It is kept beside it for a day, for the same account on the same host, also where
 //! it was to replace an old version; anonymous users keep nothing, and nothing is kept when the disk or a limit was full.
+//! When there is no room for new octets, what is kept goes, the oldest first.
 //!
 //! | command | only octets of a broken upload | an old version too |
 //! |---|---|---|

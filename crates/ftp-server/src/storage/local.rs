@@ -22,6 +22,7 @@ mod confine;
 mod draft;
 mod durable;
 mod folder;
+mod ground;
 mod host;
 mod in_place;
 mod kept;

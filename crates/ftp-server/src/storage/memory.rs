@@ -210,8 +210,8 @@ impl Storage for MemoryStorage {
         let held = self.hold(&path, how)?;
         self.begin(&path, how, held.as_ref())?;
         // A broken change of a whole file leaves nothing, and nobody knows the name of STOU before its end.
-        let is_new = held.is_some() || self.file(&path).is_none();
-        let is_kept = how == Create::Replace || how != Create::Unique && is_new;
+        let is_new = || held.is_some() || self.node(&path).is_err();
+        let is_kept = how == Create::Replace || how != Create::Unique && is_new();
         let (storage, begun, most) = (self.clone(), None, u64::MAX);
         let sink = MemorySink { storage, path: path.clone(), how, held, begun, is_kept, most };
         Ok(Writing::new(path, Box::new(sink)))
@@ -385,10 +385,8 @@ impl Sink for MemorySink {
         };
         self.held = None;
         let octets = data.len() as u64;
-        if octets == 0 || self.storage.shelf.keep(key, data).is_err() {
-            return Left::Nothing;
-        }
-        Left::Kept(octets)
+        let is_kept = octets > 0 && self.storage.shelf.keep(key, data).is_ok();
+        if is_kept { Left::Kept(octets) } else { Left::Nothing }
     }
 
     async fn discard(mut self: Box<Self>) -> Left {

@@ -21,8 +21,8 @@ use rustix::io::Errno;
 
 use crate::storage::StorageError;
 use crate::storage::local::confine::{Last, Place, Root, is_link};
-use crate::storage::local::draft::Unlinkable;
 use crate::storage::local::durable::Names;
+use crate::storage::local::ground::Ground;
 use crate::storage::local::host::{name_refusal, refusal};
 use crate::storage::local::kept::{Kept, clear};
 use crate::storage::local::options::{LocalOptions, Partial};
@@ -34,8 +34,7 @@ use crate::storage::local::staging::{is_staging, kept_name};
 pub(super) struct Folder {
     pub(super) root: Arc<Root>,
     pub(super) options: LocalOptions,
-    /// Whether nameless files get no names here.
-    pub(super) unlinkable: Arc<Unlinkable>,
+    pub(super) ground: Arc<Ground>,
     /// Makes the unique fact say nothing about the host.
     key: RandomState,
 }
@@ -53,7 +52,8 @@ impl Folder {
     /// The folder at `path`.
     pub(super) fn open(path: &Path, options: LocalOptions) -> std::io::Result<Self> {
         let root = Arc::new(Root::open_root(path)?);
-        Ok(Self { root, options, unlinkable: Arc::default(), key: RandomState::new() })
+        let ground = Arc::new(Ground::new(root.path().to_owned()));
+        Ok(Self { root, options, ground, key: RandomState::new() })
     }
 
     /// The facts of an open entry.

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use crate::storage::local::confine::Place;
 use crate::storage::local::durable::{Names, make_durable};
+use crate::storage::local::ground::{Room, is_full, make_room};
 use crate::storage::local::host::{blocking, io_refusal, refusal};
 use crate::storage::local::options::{Durability, Partial};
 use crate::storage::local::plan::Terms;
@@ -148,6 +149,7 @@ impl Target {
                     data = data.get(count..).unwrap_or_default();
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) && make_room(&self.file) == Room::Some => {}
                 Err(error) => return Err(error),
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::fs::Stat;
 
 use crate::storage::local::confine::Place;
-use crate::storage::local::draft::Unlinkable;
+use crate::storage::local::ground::Ground;
 use crate::storage::local::kept::Kept;
 use crate::storage::local::options::{Durability, Partial};
 
@@ -40,7 +40,7 @@ pub(super) struct Terms {
     pub(super) partial: Partial,
     /// The hidden name under which a broken one is kept for its owner.
     pub(super) keep: Option<Vec<u8>>,
-    pub(super) unlinkable: Arc<Unlinkable>,
+    pub(super) ground: Arc<Ground>,
 }
 
 /// What a finished upload does about its name.

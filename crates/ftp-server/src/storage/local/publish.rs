@@ -23,21 +23,13 @@ use rustix::pipe::SpliceFlags;
 use crate::storage::local::confine::Place;
 use crate::storage::local::draft::{Draft, Wanted};
 use crate::storage::local::durable::{Names, make_durable};
+use crate::storage::local::ground::{Room, is_full, make_room, note_kept};
 use crate::storage::local::host::{io_refusal, refusal};
 use crate::storage::local::kept::Kept;
 use crate::storage::local::options::Partial;
 use crate::storage::local::plan::{Naming, Plan, Start, Terms};
 use crate::storage::local::read::LocalSource;
 use crate::storage::{Left, NotStored, StorageError, Stored};
-
-/// Whether there is room for more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
-    /// As far as is known.
-    Some,
-    /// The disk, or a quota of the host, is full.
-    None,
-}
 
 /// A file that has no name yet, or a hidden one.
 #[derive(Debug)]
@@ -64,8 +56,8 @@ impl Staged {
                 file.set_len(at).map_err(|error| io_refusal(&error))?;
                 (Draft::kept(file, name), at)
             }
-            Start::Anew => (Draft::new(&place.dir, &terms.unlinkable)?, 0),
-            Start::Change(at) => (Draft::new(&place.dir, &terms.unlinkable)?, at),
+            Start::Anew => (Draft::new(&place.dir, &terms.ground.unlinkable)?, 0),
+            Start::Change(at) => (Draft::new(&place.dir, &terms.ground.unlinkable)?, at),
         };
         let is_change = naming == Naming::Change;
         let mut staged = Self { place, draft, old, naming, terms, at, base: None, room: Room::Some };
@@ -91,28 +83,35 @@ impl Staged {
         Ok(())
     }
 
-    /// Does what fills the disk, and remembers if that is full.
+    /// Does what fills the disk, as often as something that is kept of broken uploads makes room for it.
     fn fill(
         &mut self,
-        work: impl FnOnce(&File, &mut u64) -> Result<(), StorageError>,
+        mut work: impl FnMut(&File, &mut u64) -> std::io::Result<()>,
     ) -> Result<(), StorageError> {
-        let done = work(&self.draft.file, &mut self.at);
-        if let Err(StorageError::NoSpace | StorageError::OverQuota) = done {
-            self.room = Room::None;
+        loop {
+            let Err(error) = work(&self.draft.file, &mut self.at) else { return Ok(()) };
+            if is_full(&error) && make_room(&self.place.dir) == Room::Some {
+                continue;
+            }
+            let why = io_refusal(&error);
+            if matches!(why, StorageError::NoSpace | StorageError::OverQuota) {
+                self.room = Room::None;
+            }
+            return Err(why);
         }
-        done
     }
 
     pub(super) fn write(&mut self, data: &[u8]) -> Result<(), StorageError> {
         self.fill(|file, at| {
-            file.write_all_at(data, *at).map_err(|error| io_refusal(&error))?;
+            file.write_all_at(data, *at)?;
             *at += data.len() as u64;
             Ok(())
         })
     }
 
     pub(super) fn take(&mut self, pipe: &PipeReader, octets: usize) -> Result<(), StorageError> {
-        self.fill(|file, at| move_all(pipe, file, at, octets))
+        let (end, mut read) = (self.at + octets as u64, Vec::new());
+        self.fill(|file, at| move_all((pipe, &mut read), file, at, end))
     }
 
     /// Octets that there are.
@@ -166,7 +165,7 @@ impl Staged {
             Naming::Replace | Naming::Change => Wanted::Any,
         };
         let (dir, name) = (&self.place.dir, &self.place.name);
-        self.draft.publish(dir, name, wanted, &self.terms.unlinkable).map_err(refusal)
+        self.draft.publish(dir, name, wanted, &self.terms.ground.unlinkable).map_err(refusal)
     }
 
     /// Makes it durable and gives it its name.
@@ -264,7 +263,9 @@ impl Staged {
         let Some(name) = self.terms.keep.take().filter(|_| !self.draft.is_kept()) else { return Ok(()) };
         // It is held while it is replaced: nobody goes on with it meanwhile.
         let _earlier = Kept::take(&self.place.dir, &name)?;
-        self.draft.keep(&self.place.dir, name, &self.terms.unlinkable)
+        self.draft.keep(&self.place.dir, name, &self.terms.ground.unlinkable)?;
+        note_kept();
+        Ok(())
     }
 }
 
@@ -282,21 +283,31 @@ impl Drop for Staged {
     }
 }
 
-/// Moves octets that are in a pipe to a file; `at` goes with them.
-fn move_all(mut pipe: &PipeReader, file: &File, at: &mut u64, mut octets: usize) -> Result<(), StorageError> {
-    while octets > 0 {
+/// Moves octets that are in a pipe to a file, until `at`, which goes with them, is `end`. What was read from the pipe and could
+/// not be written is in `read`, for the next time.
+fn move_all(
+    (mut pipe, read): (&PipeReader, &mut Vec<u8>),
+    file: &File,
+    at: &mut u64,
+    end: u64,
+) -> std::io::Result<()> {
+    while *at < end {
+        if !read.is_empty() {
+            file.write_all_at(read, *at)?;
+            *at += read.len() as u64;
+            read.clear();
+            continue;
+        }
+        let octets = usize::try_from(end - *at).unwrap_or(usize::MAX);
         match rustix::pipe::splice(pipe, None, file, Some(at), octets, SpliceFlags::MOVE) {
-            Ok(0) => return Err(StorageError::Io("a pipe has lost octets".into())),
-            Ok(moved) => octets -= moved,
-            Err(Errno::INTR) => {}
+            Ok(0) => return Err(std::io::Error::other("a pipe has lost octets")),
+            Ok(_) | Err(Errno::INTR) => {}
             // Not every file system can.
             Err(Errno::INVAL) => {
-                let mut data = vec![0; octets];
-                let copied = pipe.read_exact(&mut data).and_then(|()| file.write_all_at(&data, *at));
-                *at += octets as u64;
-                return copied.map_err(|error| io_refusal(&error));
+                read.resize(octets, 0);
+                pipe.read_exact(read)?;
             }
-            Err(errno) => return Err(refusal(errno)),
+            Err(errno) => return Err(errno.into()),
         }
     }
     Ok(())
@@ -316,9 +327,9 @@ mod tests {
             let file = File::options().create(true).write(true).append(append).open(&path).unwrap();
             let (reader, mut writer) = std::io::pipe().unwrap();
             writer.write_all(b"octets behind").unwrap();
-            let mut at = 0;
-            move_all(&reader, &file, &mut at, 6).unwrap();
-            move_all(&reader, &file, &mut at, 4).unwrap();
+            let (mut at, mut read) = (0, Vec::new());
+            move_all((&reader, &mut read), &file, &mut at, 6).unwrap();
+            move_all((&reader, &mut read), &file, &mut at, 10).unwrap();
             assert_eq!(at, 10);
             assert_eq!(std::fs::read(&path).unwrap(), b"octets beh", "{name}");
         }

@@ -6,7 +6,8 @@
 use std::fs::{DirEntry, File};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -35,21 +36,64 @@ pub(super) fn hold(file: impl AsFd) -> Result<(), Errno> {
     rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Removes what was left of uploads, and what was kept of broken ones for so long, unless somebody holds it; returns how many
-/// files.
-pub(super) fn sweep(dir: &Path, lifetime: Duration) -> usize {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let mut removed = 0;
+/// Looks at each hidden file below a directory. Directories that cannot be read are passed over.
+fn each_hidden(dir: &Path, look: &mut dyn FnMut(&DirEntry)) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => removed += sweep(&entry.path(), lifetime),
-            Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => {
-                removed += usize::from(sweep_file(&entry, lifetime).is_ok_and(|fate| fate == Fate::Removed));
-            }
+            Ok(kind) if kind.is_dir() => each_hidden(&entry.path(), look),
+            Ok(kind) if kind.is_file() && is_staging(entry.file_name().as_bytes()) => look(&entry),
             _ => {}
         }
     }
+}
+
+/// Removes what was left of uploads, and what was kept of broken ones for so long, unless somebody holds it; returns how many
+/// files.
+pub(super) fn sweep(dir: &Path, lifetime: Duration) -> usize {
+    let mut removed = 0;
+    each_hidden(dir, &mut |entry| {
+        removed += usize::from(sweep_file(entry, lifetime).is_ok_and(|fate| fate == Fate::Removed));
+    });
     removed
+}
+
+/// A file that is kept of a broken upload.
+#[derive(Debug)]
+pub(super) struct KeptFile {
+    pub(super) path: PathBuf,
+    pub(super) octets: u64,
+    /// When it was last written to.
+    pub(super) modified: SystemTime,
+}
+
+/// What is kept of broken uploads below a directory on that device.
+pub(super) fn kept_below(dir: &Path, device: u64) -> Vec<KeptFile> {
+    let mut all = Vec::new();
+    each_hidden(dir, &mut |entry| {
+        if is_kept(entry.file_name().as_bytes())
+            && let Ok(metadata) = entry.metadata()
+            && metadata.dev() == device
+            && let Ok(modified) = metadata.modified()
+        {
+            all.push(KeptFile { path: entry.path(), octets: metadata.len(), modified });
+        }
+    });
+    all
+}
+
+/// Opens a hidden file, to be held.
+fn open_held(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    hold(&file)?;
+    Ok(file)
+}
+
+/// Removes what is kept of a broken upload, unless somebody holds it.
+pub(super) fn remove_kept(path: &Path) -> std::io::Result<()> {
+    let _held = open_held(path)?;
+    std::fs::remove_file(path)
 }
 
 /// What a sweep does with a file.
@@ -67,9 +111,7 @@ fn sweep_file(entry: &DirEntry, lifetime: Duration) -> std::io::Result<Fate> {
     if is_kept && age.as_ref().is_ok_and(|age| *age < lifetime) {
         return Ok(Fate::Stays);
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(entry.path(), flags, Mode::empty())?);
-    hold(&file)?;
+    let file = open_held(&entry.path())?;
     // The clock was set back: it would be kept for longer than it should.
     if is_kept && age.is_err() {
         return file.set_modified(now).map(|()| Fate::Stays);

@@ -146,8 +146,8 @@ impl Folder {
 
     fn terms(&self, place: &Place) -> Terms {
         let keep = self.kept_name(&place.name);
-        let unlinkable = Arc::clone(&self.unlinkable);
-        Terms { durability: self.options.durability, partial: self.options.partial, keep, unlinkable }
+        let ground = Arc::clone(&self.ground);
+        Terms { durability: self.options.durability, partial: self.options.partial, keep, ground }
     }
 
     /// Copies a file beside its target and publishes it in one step.
