@@ -178,10 +178,14 @@ impl Staged {
             return Err(NotStored { why, left: self.discard() });
         }
         // A directory that cannot be synced is found out before anything is visible.
-        let names = match Names::of(&self.place.dir, self.terms.durability) {
-            Ok(names) => names,
-            Err(why) => return Err(self.not_stored(why)),
-        };
+        match Names::of(&self.place.dir, self.terms.durability) {
+            Ok(names) => self.name(&names),
+            Err(why) => Err(self.not_stored(why)),
+        }
+    }
+
+    /// Gives it its name, and makes that durable in the directory, if it is to be.
+    fn name(mut self, names: &Names) -> Result<Stored, NotStored> {
         if let Err(why) = self.publish() {
             return Err(self.not_stored(why));
         }
@@ -317,6 +321,31 @@ fn move_all(
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn a_name_that_is_given_is_told_though_syncing_its_directory_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        for (naming, old) in [(Naming::Fresh, None), (Naming::Replace, Some("old")), (Naming::Unique, None)] {
+            let path = folder.path().join("name");
+            let _none = std::fs::remove_file(&path);
+            old.iter().for_each(|old| std::fs::write(&path, old).unwrap());
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            let open = || rustix::fs::open(folder.path(), flags, Mode::empty()).unwrap();
+            let (dir, unsyncable) = (open(), Names::ByDirectory(open()));
+            let old = rustix::fs::stat(&path).ok();
+            let place = Place { dir, name: b"name".to_vec(), medium: crate::page_cache::Medium::Other };
+            let terms = Terms {
+                durability: crate::storage::Durability::Full,
+                partial: Partial::Hidden,
+                keep: None,
+                ground: std::sync::Arc::new(crate::storage::local::ground::Ground::new(folder.path().into())),
+            };
+            let mut staged = Staged::open(Plan { place, old, naming, start: Start::Anew, terms }).unwrap();
+            staged.write(b"whole").unwrap();
+            assert_eq!(staged.name(&unsyncable).unwrap_err().left, Left::Whole(5), "{naming:?}");
+            assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        }
+    }
 
     #[test]
     fn octets_of_a_pipe_reach_files_that_can_be_spliced_to_and_others() {
