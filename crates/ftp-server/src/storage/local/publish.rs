@@ -24,7 +24,7 @@ use crate::storage::local::confine::Place;
 use crate::storage::local::draft::{Draft, Wanted};
 use crate::storage::local::durable::{Names, make_durable};
 use crate::storage::local::ground::{Room, is_full, make_room, note_kept};
-use crate::storage::local::host::{io_refusal, refusal};
+use crate::storage::local::host::{io_refusal, name_refusal, refusal};
 use crate::storage::local::kept::Kept;
 use crate::storage::local::options::Partial;
 use crate::storage::local::plan::{Naming, Plan, Start, Terms};
@@ -165,7 +165,7 @@ impl Staged {
             Naming::Replace | Naming::Change => Wanted::Any,
         };
         let (dir, name) = (&self.place.dir, &self.place.name);
-        self.draft.publish(dir, name, wanted, &self.terms.ground.unlinkable).map_err(refusal)
+        self.draft.publish(dir, name, wanted, &self.terms.ground.unlinkable).map_err(name_refusal)
     }
 
     /// Makes it durable and gives it its name.

@@ -16,7 +16,7 @@ use crate::storage::local::kept::{self, Kept};
 use crate::storage::local::options::Partial;
 use crate::storage::local::plan::{Naming, Plan, Start, Terms};
 use crate::storage::local::publish::Staged;
-use crate::storage::local::rights::{may, may_change};
+use crate::storage::local::rights::{is_mount_point, may, may_change};
 use crate::storage::local::upload::Upload;
 use crate::storage::{Create, NotStored, Sink, StorageError, Stored};
 
@@ -51,7 +51,11 @@ impl Folder {
             Some((FileType::RegularFile, _)) => may(&place.dir, name, Access::WRITE_OK)?,
             Some(_) => return Err(StorageError::NotAFile),
         }
-        if how == Create::Replace && !self.is_live(path) { may_change(&place.dir) } else { Ok(()) }
+        if how != Create::Replace || self.is_live(path) {
+            return Ok(());
+        }
+        // Nothing takes the name of what is mounted: to say so behind the last octet would be late, and it never passes.
+        if is_mount_point(place) { Err(StorageError::MountPoint) } else { may_change(&place.dir) }
     }
 
     fn is_live(&self, path: &VPath) -> bool {
@@ -139,9 +143,12 @@ impl Folder {
     }
 
     /// Whether octets from `from` on are written into the file itself: where they can be taken away again, where they are to
-    /// stay, and where the directory lets no other file take the name.
+    /// stay, and where no other file can take the name.
     fn is_changed_in_place(&self, place: &Place, from: u64, size: u64) -> bool {
-        from == size || self.options.partial == Partial::Visible || may_change(&place.dir).is_err()
+        from == size
+            || self.options.partial == Partial::Visible
+            || may_change(&place.dir).is_err()
+            || is_mount_point(place)
     }
 
     fn terms(&self, place: &Place) -> Terms {
