@@ -156,6 +156,14 @@ impl Sink for SpoiltSink {
         self.sink.write(data).await
     }
 
+    fn limit(&mut self, octets: u64) {
+        self.sink.limit(octets);
+    }
+
+    fn replaces(&self) -> bool {
+        self.sink.replaces()
+    }
+
     async fn commit(mut self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
         self.take(&last)?;
         self.sink.commit(last).await

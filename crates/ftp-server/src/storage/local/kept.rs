@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use crate::storage::StorageError;
 use crate::storage::local::host::refusal;
-use crate::storage::local::staging::{hold, is_kept};
+use crate::storage::local::staging::{hold, is_staging};
 
 /// How long octets are kept.
 pub(super) const LIFETIME: Duration = Duration::from_hours(24);
@@ -83,21 +83,21 @@ impl Kept {
     }
 }
 
-/// Removes what is kept in a directory if there is nothing else in it, for whomever; one that is held stays, and the
-/// directory with it.
+/// Removes what is kept in a directory, for whomever, and what a killed process has left there, if there is nothing else in it;
+/// one that is held stays, and the directory with it.
 pub(super) fn clear(dir: impl AsFd) -> Result<(), StorageError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(refusal)?;
-    let mut kept = Vec::new();
+    let mut hidden = Vec::new();
     for entry in Dir::read_from(&dir).map_err(refusal)? {
         let entry = entry.map_err(refusal)?;
         match entry.file_name().to_bytes() {
             b"." | b".." => {}
-            name if is_kept(name) => kept.push(name.to_vec()),
+            name if is_staging(name) => hidden.push(name.to_vec()),
             _ => return Err(StorageError::NotEmpty),
         }
     }
-    for name in kept {
+    for name in hidden {
         // One that is too old to be gone on with is not in the way either.
         match Kept::take(&dir, &name)? {
             Some(kept) => kept.remove(&dir)?,
@@ -192,6 +192,34 @@ mod tests {
         assert_eq!(append.sink.commit(b"new".to_vec()).await.unwrap().size, 3);
         assert_eq!(storage.sweep().await, 1);
         assert!(only(folder.path()).ends_with("f"));
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_is_not_in_the_way_of_a_folder_that_looks_empty() {
+        let (folder, storage) = folder();
+        let left = folder.path().join("d/.ftp-upload-0123456789abcdef");
+        std::fs::create_dir(folder.path().join("d")).unwrap();
+        std::fs::write(&left, "half").unwrap();
+        let under_way = File::open(&left).unwrap();
+        hold(&under_way).unwrap();
+        assert_eq!(storage.remove_dir(&path("/d")).await, Err(StorageError::Busy));
+        drop(under_way);
+        assert_eq!(storage.remove_dir(&path("/d")).await, Ok(()));
+    }
+
+    /// Where uploads are seen as they grow, what is not seen would be gone on with by half.
+    #[tokio::test]
+    async fn nothing_is_kept_in_a_live_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = LocalOptions::default().owner("me").live(vec![path("/")]);
+        let storage = LocalStorage::new(folder.path(), options).unwrap();
+        for how in [Create::Append, Create::At(0)] {
+            let mut writing = storage.write(&path("/f"), how).await.unwrap();
+            writing.sink.write(b"half".to_vec()).await.unwrap();
+            assert_eq!(writing.sink.abandon().await, Left::Nothing, "{how:?}");
+            assert_eq!(storage.kept(&path("/f")).await, Ok(None));
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
     }
 
     /// The file was changed by another program while a client changed it.

@@ -232,10 +232,10 @@ impl Staged {
     pub(super) fn give_up(mut self) -> Left {
         // What is on the disk counts, not what was asked to be written.
         let size = self.draft.file.metadata().map_or(0, |metadata| metadata.len());
-        if self.room == Room::None {
+        if self.room == Room::None || size == 0 {
             return self.discard();
         }
-        if size == 0 || matches!(self.naming, Naming::Unique | Naming::Change) {
+        if matches!(self.naming, Naming::Unique | Naming::Change) {
             return Left::Nothing;
         }
         match self.terms.partial {

@@ -69,7 +69,8 @@ impl Folder {
 
     /// Octets that are kept of a broken upload.
     pub(super) fn kept(&self, path: &VPath) -> Result<Option<u64>, StorageError> {
-        if self.kept_name(b"").is_none() {
+        // Where uploads are seen as they grow, nobody goes on with what is not.
+        if self.kept_name(b"").is_none() || self.is_live(path) {
             return Ok(None);
         }
         let (place, _) = self.target(path)?;
@@ -130,7 +131,7 @@ impl Folder {
             // What is to be added to nothing is a new file.
             (Create::Append | Create::At(_) | Create::Unique, _) => {
                 let naming = if how == Create::Unique { Naming::Unique } else { Naming::Fresh };
-                let terms = self.terms(&place);
+                let terms = Terms { keep: None, ..self.terms(&place) };
                 Box::new(Upload::Planned(Plan { place, old: None, naming, start: Start::Anew, terms }))
             }
             _ => return Err(StorageError::Unsupported),
