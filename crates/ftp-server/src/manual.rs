@@ -83,6 +83,9 @@
 //!
 //! What is older goes at the start of the server, at SIGHUP and every six hours, as does what a killed server has left.
 //!
+//! `ftp-server partial list FOLDER` shows what is kept, `publish FOLDER FILE --user NAME` gives it its name though the rest never
+//! came, and `drop` removes it; what a client goes on with is left alone.
+//!
 //! `visible` keeps what came of a new file under its name, as most servers do, and changes whole files where they are; `never`
 //! keeps nothing.
 //!

@@ -31,7 +31,7 @@ mod local;
 mod memory;
 
 pub use adapters::{PutParts, PutWhole, content, listing, parts, whole};
-pub use local::{Durability, LocalOptions, LocalStorage, Partial};
+pub use local::{Durability, KeptUpload, LocalOptions, LocalStorage, Partial};
 pub use memory::MemoryStorage;
 
 /// A tree of files and directories.

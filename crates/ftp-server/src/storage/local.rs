@@ -26,6 +26,7 @@ mod ground;
 mod host;
 mod in_place;
 mod kept;
+mod label;
 mod options;
 mod plan;
 mod publish;
@@ -35,12 +36,13 @@ mod staging;
 mod upload;
 mod write;
 
+pub use label::KeptUpload;
 pub use options::{Durability, LocalOptions, Partial};
 
 use folder::{Folder, Over};
 use host::blocking;
 use kept::LIFETIME;
-use staging::sweep;
+use staging::{Device, kept_below, sweep};
 
 /// A folder of the host as a tree of files.
 #[derive(Debug, Clone)]
@@ -78,6 +80,17 @@ impl LocalStorage {
     pub async fn sweep(&self) -> usize {
         let path = self.path().to_owned();
         blocking(move || Ok(sweep(&path, LIFETIME))).await.unwrap_or(0)
+    }
+
+    /// All that is kept of broken uploads below the folder, for whomever, the oldest first.
+    pub async fn kept_uploads(&self) -> Vec<KeptUpload> {
+        let path = self.path().to_owned();
+        let look = move || {
+            let mut all = kept_below(&path, Device::Any);
+            all.sort_by_key(|kept| kept.modified);
+            Ok(all.into_iter().map(label::describe).collect())
+        };
+        blocking(look).await.unwrap_or_default()
     }
 
     async fn run<T: Send + 'static>(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ftp_server::config::{Toggle, read_certificate};
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::server::ServeError;
-use ftp_server::storage::Durability;
+use ftp_server::storage::{Durability, Partial};
 
 use crate::cli::CheckArgs;
 use crate::log::{complain, say};
@@ -50,6 +50,14 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
             Durability::None => "what the kernel has; a power cut may take it",
             Durability::Data => "octets on the disk; a power cut may take their names",
             Durability::Full => "octets and names on the disk",
+        }
+    );
+    say!(
+        "what came of a broken upload: {}",
+        match config.storage.partial.0 {
+            Partial::Hidden => "is kept for its user for a day, where nobody sees it",
+            Partial::Visible => "stays under its name, if that was free",
+            Partial::Never => "goes",
         }
     );
     config.host.iter().for_each(|host| say!("host {}", host.get_ref().name.get_ref()));

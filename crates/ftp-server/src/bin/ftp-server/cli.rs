@@ -23,8 +23,38 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Ask the running server which data connections fail, for whom, and what to do
     Doctor(DoctorArgs),
+    /// Show what is kept of broken uploads, and give it its name, or remove it
+    #[command(subcommand)]
+    Partial(Partial),
     /// Read a password and print the argon2id string for the configuration
     HashPassword,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Partial {
+    /// Show all that is kept below a folder, the oldest first
+    List {
+        /// The folder that is served
+        folder: PathBuf,
+    },
+    /// Give what is kept the name that it was meant for, as if its upload had ended; a file that has the name stays
+    Publish(PartialArgs),
+    /// Remove what is kept
+    Drop(PartialArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PartialArgs {
+    /// The home of the user whose upload broke
+    pub(crate) folder: PathBuf,
+    /// The file, as that user calls it
+    pub(crate) file: String,
+    /// The user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: String,
+    /// The virtual host of the user, if it is one of a certain host
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) host: String,
 }
 
 #[derive(Debug, Args)]

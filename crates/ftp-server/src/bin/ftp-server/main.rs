@@ -12,6 +12,7 @@ mod doctor;
 mod hash;
 mod identity;
 mod log;
+mod partial;
 mod plan;
 mod reload;
 mod serve;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::Check(args) => check::check(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Partial(what) => partial::partial(&what),
         Command::HashPassword => hash::hash_password(),
     };
     match result {

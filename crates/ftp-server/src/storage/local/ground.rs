@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::storage::local::draft::Unlinkable;
-use crate::storage::local::staging::{kept_below, remove_kept};
+use crate::storage::local::staging::{Device, kept_below, remove_kept};
 
 /// Octets that are made free at once: each time every name below the folder is read.
 const PORTION: u64 = 16 << 20;
@@ -61,7 +61,8 @@ impl Served {
 
     /// Removes what is kept on a device, the oldest first, as far as that is needed; how many octets that were.
     fn remove_oldest(&mut self, device: u64) -> u64 {
-        let mut all: Vec<_> = self.outermost().iter().flat_map(|folder| kept_below(folder, device)).collect();
+        let mut all: Vec<_> =
+            self.outermost().iter().flat_map(|folder| kept_below(folder, Device::Only(device))).collect();
         all.sort_by_key(|kept| kept.modified);
         let mut free = 0;
         for kept in all {

@@ -38,8 +38,8 @@ pub(super) enum Start {
 pub(super) struct Terms {
     pub(super) durability: Durability,
     pub(super) partial: Partial,
-    /// The hidden name under which a broken one is kept for its owner.
-    pub(super) keep: Option<Vec<u8>>,
+    /// Whose it is if it breaks, and the hidden name under which it is kept then.
+    pub(super) keep: Option<(String, Vec<u8>)>,
     pub(super) ground: Arc<Ground>,
 }
 

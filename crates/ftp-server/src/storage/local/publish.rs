@@ -26,6 +26,7 @@ use crate::storage::local::durable::{Names, make_durable};
 use crate::storage::local::ground::{Room, is_full, make_room, note_kept};
 use crate::storage::local::host::{io_refusal, name_refusal, refusal};
 use crate::storage::local::kept::Kept;
+use crate::storage::local::label;
 use crate::storage::local::options::Partial;
 use crate::storage::local::plan::{Naming, Plan, Start, Terms};
 use crate::storage::local::read::LocalSource;
@@ -186,8 +187,12 @@ impl Staged {
 
     /// Gives it its name, and makes that durable in the directory, if it is to be.
     fn name(mut self, names: &Names) -> Result<Stored, NotStored> {
+        let was_kept = self.draft.is_kept();
         if let Err(why) = self.publish() {
             return Err(self.not_stored(why));
+        }
+        if was_kept {
+            label::remove(&self.draft.file);
         }
         self.drop_kept();
         let size = self.size();
@@ -220,7 +225,7 @@ impl Staged {
 
     /// What was kept of an earlier upload is of no use behind a whole one. What another session goes on with stays its own.
     fn drop_kept(&self) {
-        if let Some(name) = &self.terms.keep
+        if let Some((_, name)) = &self.terms.keep
             && let Ok(Some(kept)) = Kept::take(&self.place.dir, name)
         {
             // It is too old one day.
@@ -264,10 +269,13 @@ impl Staged {
 
     /// Keeps what came for its owner, in place of what was kept before.
     fn keep(&mut self) -> Result<(), StorageError> {
-        let Some(name) = self.terms.keep.take().filter(|_| !self.draft.is_kept()) else { return Ok(()) };
+        let Some((owner, name)) = self.terms.keep.take().filter(|_| !self.draft.is_kept()) else {
+            return Ok(());
+        };
         // It is held while it is replaced: nobody goes on with it meanwhile.
         let _earlier = Kept::take(&self.place.dir, &name)?;
         self.draft.keep(&self.place.dir, name, &self.terms.ground.unlinkable)?;
+        label::put(&self.draft.file, &owner, &self.place.name);
         note_kept();
         Ok(())
     }

@@ -67,13 +67,20 @@ pub(super) struct KeptFile {
     pub(super) modified: SystemTime,
 }
 
-/// What is kept of broken uploads below a directory on that device.
-pub(super) fn kept_below(dir: &Path, device: u64) -> Vec<KeptFile> {
+/// Where to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Device {
+    Any,
+    Only(u64),
+}
+
+/// What is kept of broken uploads below a directory.
+pub(super) fn kept_below(dir: &Path, device: Device) -> Vec<KeptFile> {
     let mut all = Vec::new();
     each_hidden(dir, &mut |entry| {
         if is_kept(entry.file_name().as_bytes())
             && let Ok(metadata) = entry.metadata()
-            && metadata.dev() == device
+            && [Device::Any, Device::Only(metadata.dev())].contains(&device)
             && let Ok(modified) = metadata.modified()
         {
             all.push(KeptFile { path: entry.path(), octets: metadata.len(), modified });

@@ -129,7 +129,14 @@ impl Sink for Upload {
     }
 
     async fn discard(self: Box<Self>) -> Left {
-        self.end(Staged::discard).await
+        let going_on = match *self {
+            // It has begun with what is kept, though nothing came behind that.
+            Self::Planned(plan @ Plan { start: Start::GoOn(..), .. }) => {
+                blocking(move || Staged::open(plan)).await.map_or(Self::Away, Self::Staged)
+            }
+            upload => upload,
+        };
+        going_on.end(Staged::discard).await
     }
 }
 

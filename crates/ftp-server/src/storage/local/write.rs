@@ -153,7 +153,7 @@ impl Folder {
     }
 
     fn terms(&self, place: &Place) -> Terms {
-        let keep = self.kept_name(&place.name);
+        let keep = self.options.owner.clone().zip(self.kept_name(&place.name));
         let ground = Arc::clone(&self.ground);
         Terms { durability: self.options.durability, partial: self.options.partial, keep, ground }
     }
