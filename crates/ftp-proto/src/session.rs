@@ -138,6 +138,7 @@ impl Session {
             Event::Stored(result) => self.with(|me, core| me.stored(core, result)),
             Event::Listening(address) => self.with(|me, core| me.listening(core, address)),
             Event::NoPort => self.with(LoggedIn::no_port),
+            Event::NoSocket(why) => self.with(|me, core| me.no_socket(core, &why)),
             Event::DataUp => self.with(LoggedIn::data_up),
             Event::DataFailed(fault, suspect) => self.with(|me, core| me.data_failed(core, &fault, suspect)),
             Event::Contested(from) => self.with(|me, _| me.contested(from)),

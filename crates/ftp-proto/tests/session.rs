@@ -148,6 +148,7 @@ impl Play {
             "refused" => Event::Stored(Err(refusal(rest))),
             "listening" => Event::Listening(rest.parse().unwrap()),
             "no-port" => Event::NoPort,
+            "no-socket" => Event::NoSocket(Text::from("Too many open files")),
             "up" => Event::DataUp,
             "nobody" => Event::DataFailed(
                 DataFault::NobodyCame {

@@ -39,7 +39,7 @@ mod record;
 mod transfer;
 
 use control::{Control, Turn, Unsecured, Wanted};
-use job::{Bereft, Done, Job, finish};
+use job::{Bereft, Done, Job, finish, no_port};
 use login::{Guest, authenticate};
 use phase::{End, Happening, Incoming, Stay, until};
 use publish::Behind;
@@ -299,8 +299,8 @@ impl Driver {
                 self.transfer.ready = ready;
                 Event::Stored(answer)
             }
-            Done::Listening(None) => Event::NoPort,
-            Done::Listening(Some((lease, ip))) => {
+            Done::Listening(Err(none)) => no_port(&self.shared, &none),
+            Done::Listening(Ok((lease, ip))) => {
                 let address = SocketAddr::new(ip, lease.port());
                 self.transfer = Transfer::reserved(&self.shared, self.who, (lease, address));
                 Event::Listening(address)

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::session::Suspect;
 
+pub use crate::shortage::Refused;
+use crate::shortage::Shortage;
+
 /// Clients that are remembered at most; the one that was quiet longest goes first.
 const CLIENTS_MAX: usize = 4096;
 /// Ports that must have failed, and none of them worked, before an interval counts as a hole.
@@ -79,6 +82,8 @@ pub struct Report {
     pub clients: Vec<(IpAddr, Client, Suspect)>,
     /// Sessions that a fault of the server has ended.
     pub panicked: u64,
+    /// What the system has refused to the server itself.
+    pub refused: Option<Refused>,
     /// How long the server has run.
     pub age: Duration,
 }
@@ -89,6 +94,7 @@ pub(crate) struct Health {
     range: RangeInclusive<u16>,
     begun: Instant,
     panicked: AtomicU64,
+    pub(crate) shortage: Shortage,
     seen: Mutex<Seen>,
 }
 
@@ -161,7 +167,13 @@ impl Seen {
 
 impl Health {
     pub(crate) fn new(range: RangeInclusive<u16>) -> Self {
-        Self { range, begun: Instant::now(), panicked: AtomicU64::new(0), seen: Mutex::default() }
+        Self {
+            range,
+            begun: Instant::now(),
+            panicked: AtomicU64::new(0),
+            shortage: Shortage::default(),
+            seen: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -257,6 +269,7 @@ impl Health {
             holes,
             clients,
             panicked: self.panicked.load(Ordering::Relaxed),
+            refused: self.shortage.refused(),
             age: self.begun.elapsed(),
         }
     }

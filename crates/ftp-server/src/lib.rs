@@ -15,6 +15,7 @@ pub mod ports;
 mod proxy;
 pub mod server;
 mod shared;
+mod shortage;
 pub mod storage;
 mod threads;
 pub mod tls;

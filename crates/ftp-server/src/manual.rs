@@ -49,6 +49,7 @@
 //! | `425 Data connection came from X but the session is from Y (NAT pool?)` | the client's NAT has several addresses | sticky NAT, or `data_peer = "prefix"` or `"resumed"` |
 //! | `425 Cannot connect to A: …  Active mode needs inbound access to you` | the server cannot reach the client | use passive mode |
 //! | `501 A is not your address (B): you are behind NAT` | PORT with a private address | use passive mode |
+//! | `425 This server cannot open a data connection: …` | the system refuses it to the server, most often: too many open files | the operator: `LimitNOFILE=`, `ulimit -n`, or fewer `[limits] sessions` |
 //! | `425 Use EPSV, PASV or PORT first` | a transfer without a set-up | the client |
 //! | `425 TLS handshake on the data connection failed … PROT P is in force` | the client did not shake hands: at an implicit port, and behind AUTH SSL, data are protected without being asked | the client: protect data connections |
 //! | `522 The TLS session of the data connection must resume …` | another account's or address's ticket, or none where the client must hold one | the client, or `data_session`; another program at the client's address may have come first |

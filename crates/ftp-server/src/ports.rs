@@ -9,6 +9,7 @@
 //! tells it from the one that counts: somebody else at the client's address may have been faster.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -17,10 +18,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use rand::Rng;
 use socket2::{Domain, SockRef, Socket, Type};
+use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::proxy;
+use crate::shortage::is_out_of_descriptors;
 
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 128;
@@ -111,8 +114,22 @@ pub enum Origin {
     Elsewhere,
 }
 
+/// Why there is no port.
+#[derive(Debug, Error)]
+pub enum NoPort {
+    /// Every port has a reservation of that client, or is in use by another program.
+    #[error("all passive ports are in use")]
+    InUse,
+    /// The system does not let the server open one.
+    #[error("no passive port can be opened: {0}")]
+    Refused(#[source] io::Error),
+}
+
 /// Listening sockets by the address that they are bound to, with its zone (RFC 4007 §6).
 type Table = HashMap<SocketAddr, Listening>;
+
+/// A port that listens.
+type Listened = (SocketAddr, Arc<TcpListener>);
 
 /// A listening socket and who may connect to it.
 #[derive(Debug)]
@@ -162,6 +179,8 @@ pub struct Lease {
     socket: Arc<TcpListener>,
     accepted: mpsc::Receiver<Arrival>,
     seen: Arc<Seen>,
+    /// Why the system did not let a connection in that came.
+    refused: Option<String>,
 }
 
 impl Ports {
@@ -176,10 +195,11 @@ impl Ports {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reserves a port at the address of `local` for `client`; `None` if every port has a reservation of that client, or is in use
-    /// by another program. The port listens when this returns.
-    #[must_use]
-    pub fn reserve(self: &Arc<Self>, local: SocketAddr, client: IpAddr) -> Option<Lease> {
+    /// Reserves a port at the address of `local` for `client`. The port listens when this returns.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn reserve(self: &Arc<Self>, local: SocketAddr, client: IpAddr) -> Result<Lease, NoPort> {
         let range = &self.terms.range;
         let client = self.terms.peer.key(client);
         let count = self.terms.count();
@@ -191,12 +211,12 @@ impl Ports {
         // Mostly a free one is drawn, and nobody has to wait until it listens. In a narrow range two clients may want the same
         // port, which they share: there the table must not change meanwhile.
         if self.terms.is_wide()
-            && let Some((key, socket)) = self.draw(local)
+            && let Some((key, socket)) = self.draw(local)?
         {
-            return Some(self.claim(&mut self.lock(), key, client, socket));
+            return Ok(self.claim(&mut self.lock(), key, client, socket));
         }
         let mut table = self.lock();
-        (0..count).filter_map(key).find_map(|key| {
+        for key in (0..count).filter_map(key) {
             let socket = match table.get(&key) {
                 Some(listening)
                     if listening
@@ -204,20 +224,24 @@ impl Ports {
                         .get(&client)
                         .is_some_and(|claim| claim.standing == Standing::Open) =>
                 {
-                    return None;
+                    continue;
                 }
                 // Whoever comes from elsewhere must have one reservation to prove.
-                Some(_) if self.terms.peer == DataPeer::Resumed => return None,
+                Some(_) if self.terms.peer == DataPeer::Resumed => continue,
                 Some(listening) => Arc::clone(&listening.socket),
-                None => self.listen(local, std::iter::once(key))?.1,
+                None => match self.listen(local, std::iter::once(key))? {
+                    Some((_, socket)) => socket,
+                    None => continue,
+                },
             };
-            Some(self.claim(&mut table, key, client, socket))
-        })
+            return Ok(self.claim(&mut table, key, client, socket));
+        }
+        Err(NoPort::InUse)
     }
 
     /// A port at `local` that is nobody's, and listens; `None` if a few that are drawn are all taken. Connections of this
     /// host's own clients take ports of a range that is in the system's range, too.
-    fn draw(&self, local: SocketAddr) -> Option<(SocketAddr, Arc<TcpListener>)> {
+    fn draw(&self, local: SocketAddr) -> Result<Option<Listened>, NoPort> {
         let drawn = (0..DRAWS).map(|_| with_port(local, rand::rng().random_range(self.terms.range.clone())));
         self.listen(local, drawn.filter(|key| !self.lock().contains_key(key)))
     }
@@ -227,12 +251,25 @@ impl Ports {
     fn listen(
         &self,
         local: SocketAddr,
-        mut keys: impl Iterator<Item = SocketAddr>,
-    ) -> Option<(SocketAddr, Arc<TcpListener>)> {
-        let socket = open(local.ip(), self.terms.mss).ok()?;
-        let key = keys.find(|key| socket.bind(&(*key).into()).is_ok())?;
-        socket.listen(BACKLOG).ok()?;
-        Some((key, Arc::new(TcpListener::from_std(socket.into()).ok()?)))
+        keys: impl Iterator<Item = SocketAddr>,
+    ) -> Result<Option<Listened>, NoPort> {
+        let socket = open(local.ip(), self.terms.mss).map_err(NoPort::Refused)?;
+        for key in keys {
+            match socket.bind(&key.into()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
+                Err(error) => return Err(NoPort::Refused(error)),
+            }
+            match socket.listen(BACKLOG) {
+                Ok(()) => {}
+                // Another program has come between.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Ok(None),
+                Err(error) => return Err(NoPort::Refused(error)),
+            }
+            let socket = TcpListener::from_std(socket.into()).map_err(NoPort::Refused)?;
+            return Ok(Some((key, Arc::new(socket))));
+        }
+        Ok(None)
     }
 
     /// Enters the reservation of a port that listens.
@@ -248,7 +285,7 @@ impl Ports {
         let claim = Claim { client: sender, seen: Arc::clone(&seen), standing: Standing::Open };
         let listening = Listening { claims: HashMap::new(), socket: Arc::clone(&socket) };
         table.entry(key).or_insert(listening).claims.insert(client, claim);
-        Lease { ports: Arc::downgrade(self), key, client, socket, accepted, seen }
+        Lease { ports: Arc::downgrade(self), key, client, socket, accepted, seen, refused: None }
     }
 
     /// Hands a connection to the session that waits for it; resets any other.
@@ -345,6 +382,11 @@ impl Lease {
         Arc::clone(&self.seen)
     }
 
+    /// Why the system did not let a connection in that came to this port.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// The client's connection, or another one that came behind it. Cancel safe.
     ///
     /// # Errors
@@ -361,7 +403,12 @@ impl Lease {
             match accepted {
                 Ok((stream, peer)) => self.receive(stream, peer.ip().to_canonical()),
                 // Out of descriptors, or a connection that was gone again: the next one may work.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(error) => {
+                    if is_out_of_descriptors(&error) {
+                        self.refused = Some(error.to_string());
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
             }
         }
     }
@@ -420,10 +467,10 @@ mod tests {
         let first = ports.reserve(at(HOME), HOME).unwrap();
         let second = ports.reserve(at(HOME), HOME).unwrap();
         assert_ne!(first.port(), second.port());
-        assert!(ports.reserve(at(HOME), HOME).is_none(), "both are reserved for this address");
-        assert!(ports.reserve(at(HOME), other(2)).is_some());
+        assert!(ports.reserve(at(HOME), HOME).is_err(), "both are reserved for this address");
+        assert!(ports.reserve(at(HOME), other(2)).is_ok());
         drop(first);
-        assert!(ports.reserve(at(HOME), HOME).is_some());
+        assert!(ports.reserve(at(HOME), HOME).is_ok());
     }
 
     /// Sessions on several threads ask at the same time.
@@ -434,7 +481,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
             let _inside = runtime.enter();
             for turn in 0..2000 {
-                assert!(ports.reserve(at(HOME), client).is_some(), "refused in turn {turn}");
+                assert!(ports.reserve(at(HOME), client).is_ok(), "refused in turn {turn}");
             }
         };
         std::thread::scope(|scope| {
@@ -455,7 +502,7 @@ mod tests {
         let ports = Ports::new(Terms::of(25_910..=26_009));
         let last = ports.reserve(at(other(77)), HOME).unwrap();
         assert_eq!(last.port(), 26_009);
-        assert!(ports.reserve(at(other(77)), HOME).is_none());
+        assert!(ports.reserve(at(other(77)), HOME).is_err());
     }
 
     #[tokio::test]
@@ -463,7 +510,7 @@ mod tests {
         let _taken = taken(26_010..=26_059);
         let ports = Ports::new(Terms::of(26_010..=26_109));
         // Of single draws half would fail; of eight in a row one of 256 does.
-        let drawn = (0..40).filter(|_| ports.draw(at(other(77))).is_some()).count();
+        let drawn = (0..40).filter(|_| ports.draw(at(other(77))).unwrap().is_some()).count();
         assert!(drawn > 35, "{drawn} of 40");
     }
 
@@ -525,7 +572,7 @@ mod tests {
         let third = ports.reserve(at(HOME), other(4)).unwrap();
         let _served = connect(4, &third).await;
         drop(first);
-        assert!(ports.reserve(at(HOME), other(5)).is_some(), "the port of the third is shared");
+        assert!(ports.reserve(at(HOME), other(5)).is_ok(), "the port of the third is shared");
     }
 
     #[tokio::test]
@@ -537,7 +584,7 @@ mod tests {
             let ports = Ports::new(Terms { peer, ..Terms::of(port..=port) });
             let mut lease = ports.reserve(at(HOME), other(2)).unwrap();
             assert!(
-                peer == DataPeer::Prefix || ports.reserve(at(HOME), other(9)).is_none(),
+                peer == DataPeer::Prefix || ports.reserve(at(HOME), other(9)).is_err(),
                 "one reservation a port"
             );
             let from_the_pool = socket();

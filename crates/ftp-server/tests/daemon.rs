@@ -10,6 +10,7 @@
 
 mod client;
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -223,8 +224,16 @@ async fn memory_that_passwords_were_verified_in_is_given_back() {
     while let Some(guesser) = guessers.join_next().await {
         guesser.unwrap();
     }
-    let after = resident(&daemon);
-    assert!(after < before + 16, "{before} MiB before, {after} after 80 wrong passwords");
+    gives_back(&daemon, before).await;
+}
+
+/// Waits until the daemon has about as much memory as before: what is free goes back within seconds.
+async fn gives_back(daemon: &Daemon, before: u64) {
+    let began = Instant::now();
+    while resident(daemon) >= before + 16 {
+        assert!(began.elapsed() < Duration::from_secs(40), "{before} MiB before, {} after", resident(daemon));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Trust in the certificate that the daemon has made.
@@ -269,13 +278,41 @@ async fn memory_of_transfers_is_given_back() {
         }
     };
     here.run_until(ended).await;
+    gives_back(&daemon, before).await;
+}
+
+#[tokio::test]
+async fn clients_and_operators_are_told_that_there_are_no_descriptors() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let child = command(folder.path(), port, "ulimit -n 64").stdout(Stdio::null()).stderr(log).spawn();
+    let _daemon = Daemon(child.unwrap());
+    let mut first = login(port).await;
+    let mut others = Vec::new();
+    let farewell = loop {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut greeting = [0; 200];
+        let count = stream.read(&mut greeting).unwrap();
+        if !greeting.starts_with(b"220") {
+            break String::from_utf8_lossy(&greeting[..count]).into_owned();
+        }
+        others.push(stream);
+    };
+    assert!(
+        others.len() < 64 && farewell.contains("421") && farewell.contains("too many open files"),
+        "{farewell}"
+    );
+    let (code, text) = first.command("EPSV").await;
+    assert!(code == 425 && text.contains("Too many open files"), "{text}");
+    drop(others);
     let began = Instant::now();
-    while resident(&daemon) >= before + 16 {
-        assert!(
-            began.elapsed() < Duration::from_secs(40),
-            "{before} MiB before, {} after",
-            resident(&daemon)
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    while first.command("EPSV").await.0 != 229 {
+        assert!(began.elapsed() < Duration::from_secs(5), "it recovers");
     }
+    let said = doctor(folder.path());
+    assert!(said.starts_with("trouble") && said.contains("Too many open files"), "{said}");
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let told = log.lines().filter(|line| line.contains("the system refuses")).count();
+    assert!(told == 1 && log.contains("64 open files are few for 10000 sessions"), "{log}");
 }

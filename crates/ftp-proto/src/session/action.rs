@@ -26,7 +26,7 @@ pub enum Action {
     Authenticate(Credentials),
     /// Ask the storage. Answer: `Stored`.
     Store(Request),
-    /// Open a passive port for the client's address. Answer: `Listening` or `NoPort`.
+    /// Open a passive port for the client's address. Answer: `Listening`, `NoPort` or `NoSocket`.
     Listen,
     /// Wait on the passive port. Answer: `DataUp` or `DataFailed`.
     Accept(Duration),

@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use crate::reply::{Code, Reply, payload};
 use crate::session::action::Action;
 use crate::session::policy::Switch;
+use crate::session::refusal::no_socket;
 use crate::session::state::work::{Announce, Endpoint, Setup, Work};
 use crate::session::state::{Core, LoggedIn, Restart};
 use crate::value::address::{EpsvArg, ExtendedAddress};
+use crate::value::text::Text;
 use crate::verb::Verb;
 
 /// The number of an address family in RFC 2428 §2.
@@ -123,6 +125,13 @@ impl LoggedIn {
                 core.policy.passive_ports
             );
             core.say(Code::NO_DATA_CONNECTION, text);
+        }
+    }
+
+    pub(super) fn no_socket(&mut self, core: &mut Core, why: &Text) {
+        if let Work::Opening(_) = self.work {
+            self.work = Work::Idle;
+            core.say(Code::NO_DATA_CONNECTION, no_socket(why));
         }
     }
 

@@ -32,6 +32,8 @@ pub enum Event<'a> {
     Listening(SocketAddr),
     /// Answer to [`Action::Listen`](super::Action::Listen): every passive port is in use.
     NoPort,
+    /// Answer to [`Action::Listen`](super::Action::Listen): the system does not let the server open one, and why.
+    NoSocket(Text),
     /// Answer to [`Action::Accept`](super::Action::Accept) and [`Action::Dial`](super::Action::Dial): the data
     /// connection stands, with the right peer.
     DataUp,
@@ -299,6 +301,8 @@ pub enum DataFault {
     TimedOut(SocketAddr, Duration),
     /// There is no way to the client's address.
     Unreachable(SocketAddr, Text),
+    /// The system does not let the server open or take one, and why: nobody is in the way.
+    NoSocket(Text),
     /// The connection stood and is gone again.
     Lost,
 }

@@ -106,9 +106,15 @@ pub(super) fn no_data_connection(
         DataFault::Unreachable(address, why) => {
             format!("Cannot connect to {address}: {why}. {}", inbound(suspect))
         }
+        DataFault::NoSocket(why) => no_socket(why),
         DataFault::Lost => "The data connection was closed before the transfer began.".to_owned(),
     };
     Reply::line(Code::NO_DATA_CONNECTION, format!("{text} {}", left(Left::Nothing, verb)))
+}
+
+/// What the server itself lacks for a data connection.
+pub(super) fn no_socket(why: &Text) -> String {
+    format!("This server cannot open a data connection: {why}; tell its operator, or try again later.")
 }
 
 /// Where passive mode is blocked.

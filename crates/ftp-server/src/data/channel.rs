@@ -181,9 +181,10 @@ impl Channel {
     /// Why nobody came to the passive port.
     pub(crate) fn nobody_came(&self, waited: Duration) -> DataFault {
         match self {
-            Self::Reserved(lease) => {
-                DataFault::NobodyCame { port: lease.port(), waited, stranger: lease.stranger() }
-            }
+            Self::Reserved(lease) => match lease.refused() {
+                Some(why) => DataFault::NoSocket(Text::clean(why)),
+                None => DataFault::NobodyCame { port: lease.port(), waited, stranger: lease.stranger() },
+            },
             _ => DataFault::Lost,
         }
     }

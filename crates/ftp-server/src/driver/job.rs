@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ftp_proto::session::{Answer, Count, DataFault, Denied, Failure, Refusal, Request, TlsFacts};
+use ftp_proto::session::{Answer, Count, DataFault, Denied, Event, Failure, Refusal, Request, TlsFacts};
+use ftp_proto::value::text::Text;
 use tokio::net::TcpStream;
 
 use crate::auth::Account;
@@ -19,7 +20,7 @@ use crate::driver::control::{Control, Unsecured};
 use crate::driver::login::Guest;
 use crate::driver::publish::{Behind, Verdict, Whole};
 use crate::observe::ClientEnd;
-use crate::ports::Lease;
+use crate::ports::{Lease, NoPort};
 use crate::shared::Shared;
 use crate::tls::{Kin, Tls};
 
@@ -29,8 +30,8 @@ pub(super) enum Done {
     Unsecured(Box<Control>, io::Result<()>),
     Authenticated(Result<Guest, Denied>),
     Stored(Result<Answer, Refusal>, Ready),
-    /// A passive port and the address to announce; `None` if there is no port.
-    Listening(Option<(Lease, IpAddr)>),
+    /// A passive port and the address to announce.
+    Listening(Result<(Lease, IpAddr), NoPort>),
     Dialled(Result<TcpStream, DataFault>),
     /// All of an upload has come, and waits for its name.
     Received(Box<Whole>),
@@ -98,11 +99,12 @@ impl Job {
     /// Opens a passive port at `local` for `client`, and finds out what address to announce.
     pub(super) fn listen(shared: Arc<Shared>, client: IpAddr, local: SocketAddr) -> Self {
         Self::new(Bereft::Drop, async move {
-            let Some(lease) = shared.ports.reserve(local, client) else {
-                return Done::Listening(None);
+            let lease = match shared.ports.reserve(local, client) {
+                Ok(lease) => lease,
+                Err(none) => return Done::Listening(Err(none)),
             };
             let ip = shared.announcer.address(client, local).await;
-            Done::Listening(Some((lease, ip)))
+            Done::Listening(Ok((lease, ip)))
         })
     }
 
@@ -139,5 +141,17 @@ pub(super) async fn finish(job: &mut Option<Job>) -> Done {
             done
         }
         None => std::future::pending().await,
+    }
+}
+
+/// What the session hears of a port that could not be opened.
+pub(super) fn no_port(shared: &Shared, none: &NoPort) -> Event<'static> {
+    match none {
+        NoPort::InUse => Event::NoPort,
+        NoPort::Refused(error) => {
+            let why = error.to_string();
+            shared.health.shortage.note("passive ports", &why);
+            Event::NoSocket(Text::clean(why))
+        }
     }
 }

@@ -74,6 +74,10 @@ impl Trace {
             DataFault::Refused(_) | DataFault::TimedOut(..) | DataFault::Unreachable(..) => {
                 (shared.health.active(client, Outcome::Bad), None)
             }
+            DataFault::NoSocket(why) => {
+                shared.health.shortage.note("data connections", &why.to_string());
+                (Suspect::Unknown, None)
+            }
             // Lost: who is in the way would not have let it stand.
             _ => (Suspect::Unknown, None),
         };

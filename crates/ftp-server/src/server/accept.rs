@@ -2,6 +2,7 @@
 //!
 //! Not here: how many there may be (`limits.rs`), on which thread they live (`threads.rs`), and what a session does.
 
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::driver::Driver;
 use crate::observe::{Incident, SessionId, Who};
 use crate::proxy;
 use crate::shared::Shared;
+use crate::shortage::is_out_of_descriptors;
 use crate::threads::Workers;
 
 /// Connections that wait in one listening socket.
@@ -70,7 +72,7 @@ struct Listener {
 impl Listener {
     /// Accepts until the server stops, then waits for its sessions.
     async fn accept(self, listener: TcpListener, mut drain: watch::Receiver<bool>) {
-        let mut sessions = JoinSet::new();
+        let (mut sessions, mut spare) = (JoinSet::new(), Spare::new());
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -82,8 +84,14 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => self.admit(&mut sessions, stream, peer, &drain),
-                // Out of descriptors, or a connection that was gone again: the next one may work.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(error) => {
+                    if is_out_of_descriptors(&error) {
+                        self.shared.health.shortage.note("control connections", &error.to_string());
+                        spare.turn_away(&listener, self.entrance).await;
+                    }
+                    // Also behind a connection that was gone again: the next one may work.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
             }
         }
         drop(listener);
@@ -113,11 +121,11 @@ impl Listener {
             return;
         };
         // From this runtime to that of the thread. A socket that cannot be moved is closed.
-        let Ok(stream) = stream.into_std() else { return };
         let session = async move {
             let _token = worker.token;
-            if let Ok(stream) = TcpStream::from_std(stream) {
-                introduce(shared, entrance, peer, stream, drain).await;
+            match stream.into_std().and_then(TcpStream::from_std) {
+                Ok(stream) => introduce(shared, entrance, peer, stream, drain).await,
+                Err(error) => shared.health.shortage.note("control connections", &error.to_string()),
             }
         };
         sessions.spawn_on(session, &worker.handle);
@@ -130,6 +138,29 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
         IpAddr::V6(_) => address,
+    }
+}
+
+/// A descriptor that is kept for those who come when there is no other.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Self {
+        // Without one whoever comes then waits.
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Takes a connection in its place and says why that is all.
+    async fn turn_away(&mut self, listener: &TcpListener, entrance: Entrance) {
+        self.0 = None;
+        let accepting = tokio::time::timeout(Duration::from_millis(10), listener.accept());
+        if let (Ok(Ok((stream, _))), Entrance::Explicit) = (accepting.await, entrance) {
+            let farewell =
+                b"421 The server has no descriptors left (too many open files); try again later.\r\n";
+            // A new connection has room for it, or has gone.
+            let _gone = stream.try_write(farewell);
+        }
+        *self = Self::new();
     }
 }
 

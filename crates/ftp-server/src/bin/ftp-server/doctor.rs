@@ -140,6 +140,13 @@ fn diagnosis(report: &Report) -> Vec<String> {
             report.panicked
         ));
     }
+    if let Some(refused) = &report.refused {
+        wrong.push(format!(
+            "the system refused something to this server, {} times; the last was {}. Against too many open \
+             files: raise LimitNOFILE= or ulimit -n, or lower [limits] sessions",
+            refused.count, refused.last
+        ));
+    }
     let missed: Vec<&(IpAddr, Client, Suspect)> =
         report.clients.iter().filter(|(_, client, _)| client.passive.bad > 0).collect();
     let (low, high) = (report.range.start(), report.range.end());
@@ -209,6 +216,7 @@ mod tests {
             holes: Vec::new(),
             clients: Vec::new(),
             panicked: 0,
+            refused: None,
             age: std::time::Duration::from_secs(9),
         };
         let text = tell(&report, "203.0.113.5", 0);

@@ -35,6 +35,18 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// Says if sessions may run out of descriptors: each takes one, its transfer a socket and a file.
+fn say_if_descriptors_are_few(sessions: usize) {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    if most < (sessions as u64).saturating_mul(3).saturating_add(100) {
+        tracing::warn!(
+            "{most} open files are few for {sessions} sessions, which want 3 each: raise LimitNOFILE= or ulimit -n, or set \
+             [limits] sessions to {}",
+            most.saturating_sub(100) / 3
+        );
+    }
+}
+
 /// `ftp-server serve`
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, String> {
     let lines = log::start(args.log)?;
@@ -61,6 +73,7 @@ fn outlive_file_size_limit() {
 async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
     outlive_file_size_limit();
     let plan = plan(args)?;
+    say_if_descriptors_are_few(plan.settings.config.limits.sessions);
     let config = &plan.settings.config;
     let (chain, key) = read_certificate(&plan.files.0, &plan.files.1)?;
     let fingerprint = chain.first().map(identity::fingerprint).unwrap_or_default();
