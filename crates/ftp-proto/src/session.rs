@@ -182,15 +182,16 @@ impl Session {
         if self.can_abort() { self.waiting.has_room() } else { self.may_run() && self.waiting.is_empty() }
     }
 
-    /// When [`Event::Deadline`] is due, if nothing else happens.
+    /// When [`Event::Deadline`] is due, if nothing else happens. A time that ends beyond what the clock can tell never does.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
+        let idle = self.core.since.checked_add(self.core.policy.idle);
         match &self.stage {
             Stage::Securing | Stage::Unsecuring | Stage::Visitor(_) => {
-                let login = self.core.visiting + self.core.policy.login_time;
-                Some(login.min(self.core.since + self.core.policy.idle))
+                let login = self.core.visiting.checked_add(self.core.policy.login_time);
+                login.into_iter().chain(idle).min()
             }
-            Stage::LoggedIn(me) if me.is_idle() => Some(self.core.since + self.core.policy.idle),
+            Stage::LoggedIn(me) if me.is_idle() => idle,
             Stage::LoggedIn(_) | Stage::Authenticating(_) | Stage::Ending(_) => None,
         }
     }

@@ -219,6 +219,31 @@ impl Play {
     }
 }
 
+/// A time that the clock cannot tell is never over, and stops nobody.
+#[test]
+fn times_without_end() {
+    let ends = Endpoints {
+        local: "192.0.2.1:21".parse().unwrap(),
+        peer: "192.0.2.7:4000".parse().unwrap(),
+        entrance: Entrance::Explicit,
+    };
+    let (now, for_ever) = (Instant::now(), Duration::MAX);
+    for (idle, login, due) in [
+        (for_ever, for_ever, None),
+        (for_ever, Duration::from_secs(7), Some(7)),
+        (Duration::from_secs(9), for_ever, Some(9)),
+    ] {
+        let policy = Policy::default().plain(Plain::Allow).idle(idle).login_time(login);
+        let mut session = Session::new(Arc::new(policy), ends, now);
+        assert_eq!(session.deadline(), due.map(|due| now + Duration::from_secs(due)));
+        session.handle(now, Event::Line(b"USER me"));
+        session.handle(now, Event::Line(b"PASS x"));
+        session.handle(now, Event::Authenticated(Ok(Login::new(Rights::ALL, VPath::root(), Abilities::ALL))));
+        let idles = (idle != for_ever).then(|| now + idle);
+        assert_eq!(session.deadline(), idles);
+    }
+}
+
 #[test]
 fn traces() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/session");

@@ -41,7 +41,7 @@ mod transfer;
 use control::{Control, Turn, Unsecured, Wanted};
 use job::{Bereft, Done, Job, finish, no_port};
 use login::{Guest, authenticate};
-use phase::{End, Happening, Incoming, Stay, until};
+use phase::{End, Happening, Incoming, Stay, moment_in, until};
 use publish::Behind;
 use record::{LetGo, note_close};
 use transfer::Transfer;
@@ -259,7 +259,7 @@ impl Driver {
                 self.job = Some(Job::listen(Arc::clone(&self.shared), self.peer(), self.local));
             }
             Action::Accept(within) => {
-                self.transfer.awaiting = Some((Instant::now() + within, within));
+                self.transfer.awaiting = Some((moment_in(within), within));
                 self.look_at_channel();
             }
             Action::Dial(to, within) => {

@@ -117,7 +117,7 @@ impl Login {
     }
 }
 
-/// Why a login is refused. The client is told the same for every cause but the last two.
+/// Why a login is refused. What is wrong with credentials is not told; the other causes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denied {
