@@ -90,6 +90,19 @@
 //! `visible` keeps what came of a new file under its name, as most servers do, and changes whole files where they are; `never`
 //! keeps nothing.
 //!
+//! # Listings
+//!
+//! LIST, NLST and STAT take a pattern as the last name, as `mget` sends it: `*` is any number of characters, `?` is one, `[a-z]`
+//! and `[!a-z]` are one of a set, or none of it. A name that begins with a dot is matched by a pattern that does. A pattern that
+//! nothing matches is an empty listing with 226; a file whose name is the pattern goes before all that. Words that look like
+//! switches of `ls` (`-la`, `-CF`, `--color=never`, `--`) change nothing, unless something has that name: then it is listed.
+//! MLSD and MLST take neither. Times are UTC in all of them, and LIST shows the year of what is older than half a year.
+//!
+//! # ABOR
+//!
+//! ABOR and STAT are answered in the midst of a transfer, also as TCP urgent data, with Telnet's Synch or without it. After ABOR
+//! come the 426 of the transfer and a 226; a transfer that had ended already has its 226 first.
+//!
 //! # Finding out
 //!
 //! - `ftp-server doctor` asks the running server: the health of the range, clients that fail, and why.
