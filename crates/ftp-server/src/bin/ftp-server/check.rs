@@ -67,6 +67,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         say!("user {} in {} may {rights}", user.name.get_ref(), user.home.get_ref().display());
     }
     config.warnings(&settings.text).iter().for_each(|warning| say!("warning: {warning}"));
+    let given = (config.tls.cert.as_ref(), config.tls.key.as_ref());
+    let files = given.0.zip(given.1).map(|(cert, key)| (cert.get_ref().clone(), key.get_ref().clone()));
+    let open = settings.open_to_others(&files.unwrap_or_default());
+    open.iter().for_each(|warning| say!("warning: {warning}"));
     wrong.iter().for_each(|problem| complain!("{}: {problem}", settings.name()));
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,7 +1,7 @@
 //! `ftp-server doctor`: asks the running server, over a socket of the file system, how its data connections do.
 //!
-//! The server answers each connection with one text and closes. Who may ask is who may use the socket: its folder is
-//! closed to others.
+//! The server answers each connection with one text and closes (`answering.rs`). Who may ask is who may use the socket: it is
+//! closed to others, and so is its folder.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -14,8 +14,6 @@ use std::sync::Arc;
 use ftp_server::health::{Client, Report, Tally};
 use ftp_server::proto::session::Suspect;
 use ftp_server::server::Doctor;
-use tokio::io::AsyncWriteExt;
-use tokio::net::UnixListener;
 
 use crate::cli::DoctorArgs;
 use crate::identity::state_folder;
@@ -32,6 +30,8 @@ pub(crate) struct Known {
     /// What PASV announces, in words.
     pub(crate) announced: String,
     pub(crate) lines: Arc<Lines>,
+    /// Where it listens, in words.
+    pub(crate) listens: String,
 }
 
 /// Where the socket is, if the command line does not say.
@@ -39,34 +39,6 @@ pub(crate) fn socket(given: Option<&Path>) -> Result<PathBuf, String> {
     match given {
         Some(path) => Ok(path.to_owned()),
         None => state_folder().map(|folder| folder.join("doctor.sock")),
-    }
-}
-
-/// Answers whoever asks, until the server ends; without a socket the server works all the same.
-pub(crate) async fn answer(path: PathBuf, known: Known) {
-    if let Some(folder) = path.parent() {
-        // What cannot be made is told by the bind.
-        let _there = std::fs::create_dir_all(folder);
-    }
-    // A socket that nobody listens at is left from an earlier run.
-    if UnixStream::connect(&path).is_err() {
-        let _gone = std::fs::remove_file(&path);
-    }
-    let listener = match UnixListener::bind(&path) {
-        Ok(listener) => listener,
-        Err(error) => {
-            return tracing::warn!(path = %path.display(), %error, "`ftp-server doctor` will not find this server");
-        }
-    };
-    loop {
-        match listener.accept().await {
-            Ok((mut stream, _)) => {
-                let text = tell(&known.doctor.report(), &known.announced, known.lines.lost());
-                // Who asked may have left.
-                let _gone = stream.write_all(text.as_bytes()).await;
-            }
-            Err(error) => tracing::warn!(%error, "`ftp-server doctor` could not be answered"),
-        }
     }
 }
 
@@ -86,8 +58,13 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitCode, String> {
     Ok(if text.starts_with(HEALTHY) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is known, for a person.
-fn tell(report: &Report, announced: &str, lost: u64) -> String {
+/// What is known, for a person; and whose knowledge that is.
+pub(crate) fn tell(known: &Known) -> String {
+    let text = describe(&known.doctor.report(), &known.announced, known.lines.lost());
+    format!("{text}\nserver           process {}, listens at {}\n", std::process::id(), known.listens)
+}
+
+fn describe(report: &Report, announced: &str, lost: u64) -> String {
     let mut wrong = diagnosis(report);
     if lost > 0 {
         wrong.push(format!(
@@ -219,11 +196,11 @@ mod tests {
             refused: None,
             age: std::time::Duration::from_secs(9),
         };
-        let text = tell(&report, "203.0.113.5", 0);
+        let text = describe(&report, "203.0.113.5", 0);
         assert!(text.starts_with(HEALTHY) && text.contains("40000-50000, 3 came about"), "{text}");
-        let text = tell(&Report { holes: vec![(45_000, 50_000)], ..report.clone() }, "203.0.113.5", 0);
+        let text = describe(&Report { holes: vec![(45_000, 50_000)], ..report.clone() }, "203.0.113.5", 0);
         assert!(text.starts_with("trouble:\n  - ports 45000-50000 never work"), "{text}");
-        let text = tell(&Report { panicked: 2, ..report }, "203.0.113.5", 7);
+        let text = describe(&Report { panicked: 2, ..report }, "203.0.113.5", 7);
         assert!(
             text.contains("- 2 sessions ended by a fault") && text.contains("- 7 lines of the log"),
             "{text}"

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
 use rustls::pki_types::CertificateDer;
 
 /// Where the daemon keeps what it makes: `$STATE_DIRECTORY` (systemd), `$XDG_STATE_HOME` or `~/.local/state`.
@@ -21,10 +22,21 @@ pub(crate) fn state_folder() -> Result<PathBuf, String> {
     })
 }
 
+/// Makes something that is nobody else's business: sockets and files are closed to others from their first moment, whatever
+/// umask was inherited, which stays that of stored files.
+pub(crate) fn privately<T>(make: impl FnOnce() -> T) -> T {
+    let inherited = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let made = make();
+    rustix::process::umask(inherited);
+    made
+}
+
 /// The files of the certificate and its key, made now if they are not there.
 pub(crate) fn self_signed(folder: &Path) -> Result<(PathBuf, PathBuf), String> {
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     if cert.exists() && key.exists() {
+        // Made by an earlier version, or copied: it is this server's own, and nobody else's.
+        let _not_owner = fs::set_permissions(&key, fs::Permissions::from_mode(0o600));
         return Ok((cert, key));
     }
     let failed = |error: &dyn std::fmt::Display| {
@@ -38,6 +50,8 @@ pub(crate) fn self_signed(folder: &Path) -> Result<(PathBuf, PathBuf), String> {
     let write = |path: &Path, mode: u32, text: &str| {
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+        // One that was there keeps its mode otherwise.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())
     };
     write(&key, 0o600, &made.signing_key.serialize_pem()).map_err(|error| failed(&error))?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod answering;
 mod check;
 mod cli;
 mod doctor;

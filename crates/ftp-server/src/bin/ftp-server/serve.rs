@@ -12,6 +12,7 @@ use ftp_server::{Builder, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::answering::answer;
 use crate::cli::ServeArgs;
 use crate::doctor::Known;
 use crate::log::{self, Lines, say};
@@ -91,6 +92,7 @@ async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
             _ => {}
         }
     }
+    plan.settings.open_to_others(&plan.files).iter().for_each(|warning| tracing::warn!("{warning}"));
     let server = bind(&plan.settings, &users, &tls).await?;
     announce(args, &plan, &server, &fingerprint);
     say_what_shares_the_range(&plan.settings.config.passive.ports.get_ref().0);
@@ -100,8 +102,9 @@ async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
                 doctor: server.doctor(),
                 announced: plan.settings.announced(),
                 lines: Arc::clone(lines),
+                listens: server.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             };
-            drop(tokio::spawn(doctor::answer(socket, known)));
+            answer(&socket, known);
         }
         // A server that keeps no state serves all the same.
         Err(error) => tracing::warn!("`ftp-server doctor` will not find this server: {error}"),

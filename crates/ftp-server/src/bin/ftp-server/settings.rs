@@ -1,5 +1,6 @@
 //! What is served: the configuration file, and the command line on top of it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use ftp_server::config::{AddressName, Config, Problem, Toggle, read_certificate}
 use ftp_server::proto::session::Plain as PlainLogins;
 use ftp_server::storage::LocalStorage;
 use ftp_server::tls::Tls;
+use toml::Spanned;
 
 use crate::cli::{Active, NamedPassword, Plain, ServeArgs};
 
@@ -73,6 +75,22 @@ impl Settings {
     pub(crate) fn certify(&self, tls: &Tls, files: &(PathBuf, PathBuf)) -> Result<(), String> {
         let hosts = self.config.host_identities(&self.text).map_err(|problems| self.all(&problems))?;
         tls.replace(read_certificate(&files.0, &files.1)?, hosts).map_err(|error| error.to_string())
+    }
+
+    /// Files with secrets that others may read, or change: the configuration, which has password hashes, and keys.
+    pub(crate) fn open_to_others(&self, (_, key): &(PathBuf, PathBuf)) -> Vec<String> {
+        let hosts = self.config.host.iter().filter_map(|host| host.get_ref().key.as_ref());
+        let keys = hosts.map(Spanned::get_ref).chain([key]);
+        let secret = self.file.iter().filter(|_| !self.config.user.is_empty()).chain(keys);
+        let mode = |path: &PathBuf| Some((path.clone(), std::fs::metadata(path).ok()?.permissions().mode()));
+        let open = secret.filter_map(mode).filter(|(_, mode)| mode & 0o027 != 0);
+        let warning = |(path, mode): (PathBuf, u32)| {
+            let (path, mode) = (path.display(), mode & 0o777);
+            format!(
+                "{path} holds secrets, and others may read or change it (mode {mode:03o}): chmod 640 {path}"
+            )
+        };
+        open.map(warning).collect()
     }
 
     /// Every problem on a line of its own.
