@@ -38,10 +38,10 @@ mod publish;
 mod record;
 mod transfer;
 
-use control::{Control, Turn, Unsecured, Wanted};
+use control::{Control, Incoming, Turn, Unsecured};
 use job::{Bereft, Done, Job, finish, no_port};
 use login::{Guest, authenticate};
-use phase::{End, Happening, Incoming, Stay, moment_in, until};
+use phase::{End, Happening, Stay, moment_in, until};
 use publish::Behind;
 use record::{LetGo, note_close};
 use transfer::Transfer;
@@ -111,11 +111,6 @@ impl Driver {
     }
 
     async fn attend(&mut self, drain: &mut watch::Receiver<bool>) -> Happening {
-        // Octets are read while lines have to wait, too: the end of the connection stands behind them.
-        let wanted = match self.incoming {
-            Incoming::Open if self.control.has_room() => Wanted::Octets,
-            Incoming::Open | Incoming::Ended | Incoming::Lost => Wanted::Nothing,
-        };
         let stuck = self.control.deadline();
         let guard = match self.session.data_protection() {
             Protection::Private => self.guard.as_ref(),
@@ -126,7 +121,7 @@ impl Driver {
             biased;
             done = finish(&mut self.job) => Happening::Done(done),
             // Before the transfer: the 150 is on its way before the first octet, and a client that has left is heard of.
-            turn = self.control.turn(wanted) => Happening::Turned(turn),
+            turn = self.control.turn(self.incoming) => Happening::Turned(turn),
             done = finish(&mut self.transfer.job) => Happening::Done(done),
             () = self.transfer.channel.advance(guard, flow) => Happening::Advanced,
             () = until(self.transfer.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,

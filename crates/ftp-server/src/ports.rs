@@ -11,11 +11,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use rand::Rng;
 use socket2::{Domain, SockRef, Socket, Type};
 use thiserror::Error;
@@ -25,69 +23,16 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use crate::proxy;
 use crate::shortage::is_out_of_descriptors;
 
+mod terms;
+
+pub use terms::{DataPeer, Terms};
+
 /// Connections that wait in one listening socket.
 const BACKLOG: i32 = 128;
-/// Ports of a range that is not narrow.
-const WIDE: u32 = 100;
 /// Ports that are drawn before each of the range is tried.
 const DRAWS: usize = 8;
 /// Connections that may come to one reservation; further ones are reset.
 const ARRIVALS: usize = 4;
-
-/// From where a data connection may come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DataPeer {
-    /// The address of the control connection.
-    #[default]
-    Exact,
-    /// Its network: /24 of IPv4, /56 of IPv6. For clients behind a pool of addresses.
-    Prefix,
-    /// Any address that proves by TLS that it resumes the control connection's session. Without TLS as `Exact`.
-    Resumed,
-}
-
-impl DataPeer {
-    /// What two addresses have to have in common.
-    pub(crate) fn key(self, address: IpAddr) -> IpAddr {
-        match (self, address) {
-            // One network is all of those, whose hosts tell each other apart by nothing else.
-            (Self::Prefix, IpAddr::V6(ip)) if ip.is_unicast_link_local() => address,
-            (Self::Prefix, IpAddr::V4(ip)) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
-            (Self::Prefix, IpAddr::V6(ip)) => IpAddr::V6((u128::from(ip) & !0 << 72).into()),
-            (Self::Exact | Self::Resumed, address) => address,
-        }
-    }
-}
-
-/// What passive ports keep to.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// The ports.
-    pub range: RangeInclusive<u16>,
-    /// From where connections may come.
-    pub peer: DataPeer,
-    /// The largest segment of data connections (TCP_MAXSEG); the system's choice if absent.
-    pub mss: Option<u32>,
-    /// Load balancers that say who the client is by the PROXY protocol.
-    pub proxies: Vec<IpNet>,
-}
-
-impl Terms {
-    /// The ports of `range`, and nothing special.
-    #[must_use]
-    pub fn of(range: RangeInclusive<u16>) -> Self {
-        Self { range, peer: DataPeer::default(), mss: None, proxies: Vec::new() }
-    }
-
-    fn count(&self) -> u32 {
-        u32::from(self.range.end() - self.range.start()) + 1
-    }
-
-    /// Whether a client finds another port if somebody takes the one that it was about to get.
-    fn is_wide(&self) -> bool {
-        self.count() >= WIDE
-    }
-}
 
 /// The passive ports of a server.
 #[derive(Debug)]
@@ -492,7 +437,7 @@ mod tests {
     }
 
     /// 127.0.0.77 is nobody else's.
-    fn taken(ports: RangeInclusive<u16>) -> Vec<std::net::TcpListener> {
+    fn taken(ports: std::ops::RangeInclusive<u16>) -> Vec<std::net::TcpListener> {
         ports.map(|port| std::net::TcpListener::bind((other(77), port)).unwrap()).collect()
     }
 

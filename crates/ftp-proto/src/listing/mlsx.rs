@@ -209,7 +209,7 @@ mod tests {
     fn a_link_is_no_directory_and_reads_back_from_other_servers_too() {
         let mut out = Vec::new();
         write_entry(&entry(Kind::Link), FactSet::DEFAULT, &mut out);
-        assert!(out.starts_with(b"Type=OS.unix=slink;Modify="), "{}", String::from_utf8_lossy(&out));
+        assert!(out.starts_with(b"type=OS.unix=slink;modify="), "{}", String::from_utf8_lossy(&out));
         for (line, kind) in [
             (out.as_slice(), Kind::Link),
             (b"type=OS.unix=slink:/there; n", Kind::Link),

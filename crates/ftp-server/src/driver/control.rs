@@ -73,6 +73,16 @@ pub(super) enum Turn {
     Lost,
 }
 
+/// Whether the client may still send something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Incoming {
+    Open,
+    /// It has closed its side, and may still read.
+    Ended,
+    /// The connection is broken.
+    Lost,
+}
+
 /// Why TLS did not start.
 #[derive(Debug)]
 pub(super) enum Unsecured {
@@ -183,12 +193,13 @@ impl Control {
         self.has_output().then(|| self.moved + WRITE_TIME)
     }
 
-    /// Sends what waits, and reads if `wanted`. Pending for ever if there is neither. Cancel safe.
-    pub(super) async fn turn(&mut self, wanted: Wanted) -> Turn {
-        poll_fn(|cx| self.poll_turn(cx, wanted)).await
+    /// Sends what waits, and reads as long as something may come and there is room. Pending for ever if there is neither. Octets are
+    /// read while lines have to wait, too: the end of the connection stands behind them. Cancel safe.
+    pub(super) async fn turn(&mut self, incoming: Incoming) -> Turn {
+        poll_fn(|cx| self.poll_turn(cx, incoming)).await
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Turn> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, incoming: Incoming) -> Poll<Turn> {
         let congested = self.is_congested();
         match self.poll_send(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Turn::Lost),
@@ -200,7 +211,7 @@ impl Control {
         if self.is_congested() {
             return Poll::Pending;
         }
-        if wanted == Wanted::Nothing {
+        if incoming != Incoming::Open || !self.has_room() {
             return Poll::Pending;
         }
         let mut octets = [MaybeUninit::uninit(); 4096];
@@ -350,13 +361,4 @@ fn poll_read_clear(
     ready!(Pin::new(stream).poll_read(cx, buffer))?;
     *behind = Behind::of(buffer.filled());
     Poll::Ready(Ok(()))
-}
-
-/// Whether the session takes another line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// The octets stay in TCP.
-    Nothing,
-    /// They are read.
-    Octets,
 }

@@ -8,16 +8,6 @@ use crate::data::two_turns;
 use crate::driver::control::Turn;
 use crate::driver::job::Done;
 
-/// Whether the client may still send something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Incoming {
-    Open,
-    /// It has closed its side, and may still read.
-    Ended,
-    /// The connection is broken.
-    Lost,
-}
-
 /// Whether the session knows that the server stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stay {

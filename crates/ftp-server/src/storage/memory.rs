@@ -1,31 +1,19 @@
 //! Files in memory, for tests and embedding. It stages uploads as the others do: a file appears when it is whole.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
 use crate::storage::{
-    Abilities, Create, Entries, Entry, FactChange, Facts, Kind, Left, NotStored, Perm, Sink, Source, Span,
-    Storage, StorageError, Stored, TimeVal, VPath, Writing, content, listing, unique,
+    Abilities, Create, Entries, Entry, FactChange, Facts, Left, NotStored, Sink, Source, Span, Storage,
+    StorageError, Stored, VPath, Writing, content, listing, unique,
 };
 
 mod kept;
+mod node;
 
 use kept::{Held, Key, Shelf, beneath};
-
-/// A file or directory.
-#[derive(Debug, Clone)]
-struct Node {
-    /// `None` for a directory.
-    data: Option<Arc<Vec<u8>>>,
-    modify: TimeVal,
-    mode: u32,
-    unique: u64,
-}
-
-type Tree = BTreeMap<Vec<u8>, Node>;
+use node::{Node, Tree, name_in};
 
 /// A tree of files in memory; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -34,31 +22,6 @@ pub struct MemoryStorage {
     shelf: Shelf,
     /// For whom broken uploads are kept; none are kept for nobody.
     owner: Option<String>,
-}
-
-fn now() -> TimeVal {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    TimeVal::from_unix(i64::try_from(seconds).unwrap_or(0))
-}
-
-impl Node {
-    fn new(data: Option<Vec<u8>>) -> Self {
-        let mode = if data.is_some() { 0o644 } else { 0o755 };
-        Self { data: data.map(Arc::new), modify: now(), mode, unique: rand::random() }
-    }
-
-    fn facts(&self) -> Facts {
-        let (kind, size, perm) = match &self.data {
-            Some(data) => (Kind::File, data.len() as u64, &b"adfrw"[..]),
-            None => (Kind::Dir, 0, &b"cdeflmp"[..]),
-        };
-        let mut facts = Facts::new(kind, size);
-        facts.modify = Some(self.modify);
-        facts.perm = Perm::of(perm);
-        facts.unique = Some(self.unique);
-        facts.mode = self.mode;
-        facts
-    }
 }
 
 impl MemoryStorage {
@@ -178,12 +141,6 @@ fn start(how: Create, size: usize) -> Option<usize> {
         Create::At(offset) => usize::try_from(offset).ok().filter(|at| *at <= size),
         _ => Some(0),
     }
-}
-
-/// Paths begin with a slash; the entries of a directory have one name more than it.
-fn name_in<'a>(path: &'a [u8], dir: &VPath) -> Option<&'a [u8]> {
-    let rest = if dir.is_root() { path.get(1..)? } else { path.strip_prefix(dir.as_bytes())?.get(1..)? };
-    (beneath(path, dir) && !rest.is_empty() && !rest.contains(&b'/')).then_some(rest)
 }
 
 #[async_trait]
