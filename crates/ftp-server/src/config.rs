@@ -27,8 +27,10 @@ use toml::Spanned;
 use crate::announce::Announced;
 
 mod assemble;
+mod limits;
 
 pub use assemble::{Problem, read_certificate};
+pub use limits::LimitsSection;
 
 /// Why a text is no configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -102,6 +104,7 @@ pub struct Passive {
     /// From where data connections may come: `exact`, `prefix` or `resumed`.
     pub data_peer: DataPeerName,
     /// Octets of the largest segment of data connections (TCP_MAXSEG).
+    #[serde(deserialize_with = "limits::segment")]
     pub data_mss: Option<u32>,
 }
 
@@ -149,61 +152,6 @@ pub struct PolicySection {
     pub active_clients: Vec<IpNet>,
     /// Text of the greeting.
     pub greeting: Option<String>,
-}
-
-/// `[limits]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LimitsSection {
-    /// Sessions in all.
-    pub sessions: usize,
-    /// Sessions from one address.
-    pub per_address: usize,
-    /// Sessions of one user, where the user has no number of its own.
-    pub per_user: Option<usize>,
-    /// Octets that one file may have, where the user has no number of its own.
-    pub file_max: Option<u64>,
-    /// Seconds a session may be idle.
-    pub idle: u64,
-    /// Seconds to log in.
-    pub login_time: u64,
-    /// Failed logins before the connection is closed.
-    pub attempts: u32,
-    /// Seconds the first failed login waits; later ones wait longer.
-    pub login_delay: f64,
-    /// Seconds to wait on a passive port.
-    pub accept: u64,
-    /// Seconds to try an active connection.
-    pub connect: u64,
-    /// Seconds without an octet in a transfer.
-    pub stall: u64,
-    /// Seconds for a TLS handshake.
-    pub handshake: u64,
-    /// Octets of a command line.
-    pub line: usize,
-    /// Seconds that a stopping server waits for transfers.
-    pub drain: u64,
-}
-
-impl Default for LimitsSection {
-    fn default() -> Self {
-        Self {
-            sessions: 10_000,
-            per_address: 300,
-            per_user: None,
-            file_max: None,
-            idle: 300,
-            login_time: 120,
-            attempts: 3,
-            login_delay: 1.0,
-            accept: 20,
-            connect: 10,
-            stall: 60,
-            handshake: 30,
-            line: ftp_proto::frame::LINE_MAX,
-            drain: 30,
-        }
-    }
 }
 
 /// `[storage]`

@@ -41,7 +41,7 @@ mod transfer;
 use control::{Control, Incoming, Turn, Unsecured};
 use job::{Bereft, Done, Job, finish, no_port};
 use login::{Guest, authenticate};
-use phase::{End, Happening, Stay, moment_in, until};
+use phase::{End, Happening, Stay, until};
 use publish::Behind;
 use record::{LetGo, note_close};
 use transfer::Transfer;
@@ -124,7 +124,7 @@ impl Driver {
             turn = self.control.turn(self.incoming) => Happening::Turned(turn),
             done = finish(&mut self.transfer.job) => Happening::Done(done),
             () = self.transfer.channel.advance(guard, flow) => Happening::Advanced,
-            () = until(self.transfer.awaiting.map(|(moment, _)| moment)) => Happening::NobodyCame,
+            () = until(self.transfer.awaiting.and_then(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
             () = until(stuck) => Happening::Turned(Turn::Lost),
             _ = drain.wait_for(|drain| *drain), if self.stay == Stay::Open => Happening::Drain,
@@ -254,7 +254,7 @@ impl Driver {
                 self.job = Some(Job::listen(Arc::clone(&self.shared), self.peer(), self.local));
             }
             Action::Accept(within) => {
-                self.transfer.awaiting = Some((moment_in(within), within));
+                self.transfer.await_client(within);
                 self.look_at_channel();
             }
             Action::Dial(to, within) => {

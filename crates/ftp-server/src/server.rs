@@ -41,6 +41,9 @@ pub enum ServeError {
     /// Implicit FTPS without TLS.
     #[error("an implicit FTPS address needs a certificate")]
     ImplicitWithoutTls,
+    /// The range of passive ports has no port, or port 0.
+    #[error("no passive port can be announced from {0}-{1}: the range begins above 0, and not above its end")]
+    PassivePorts(u16, u16),
     /// The threads of [`Builder::threads`] cannot be started.
     #[error("cannot start threads for sessions and transfers: {0}")]
     Threads(#[source] io::Error),
@@ -139,6 +142,9 @@ impl Builder {
     pub async fn bind(mut self) -> Result<Server, ServeError> {
         if self.addresses.is_empty() {
             return Err(ServeError::NoListener);
+        }
+        if self.ports.is_empty() || *self.ports.start() == 0 {
+            return Err(ServeError::PassivePorts(*self.ports.start(), *self.ports.end()));
         }
         if self.tls.is_none() && self.policy.needs_tls() {
             return Err(ServeError::NobodyCanLogIn);

@@ -2,7 +2,7 @@
 //!
 //! Not here: what is made of it (`driver.rs`).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::data::two_turns;
 use crate::driver::control::Turn;
@@ -32,14 +32,6 @@ pub(super) enum Happening {
     NobodyCame,
     Deadline,
     Drain,
-}
-
-/// The longest wait that is told from another one.
-const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-/// The moment after so long a time, which may be longer than the clock can tell.
-pub(super) fn moment_in(time: Duration) -> Instant {
-    Instant::now() + time.min(A_YEAR)
 }
 
 /// Waits until a moment, for ever if there is none. Cancel safe.

@@ -38,7 +38,7 @@ use crate::storage::Storage;
 pub(super) struct Transfer {
     pub(super) channel: Channel,
     /// Until when a client is awaited on the passive port, and for how long that was.
-    pub(super) awaiting: Option<(Instant, Duration)>,
+    pub(super) awaiting: Option<(Option<Instant>, Duration)>,
     /// What is open for it.
     pub(super) ready: Ready,
     /// The connection being made, or octets being moved.
@@ -88,6 +88,11 @@ impl Transfer {
     /// The client has accepted.
     pub(super) fn dialled(&mut self, stream: TcpStream) {
         self.channel = Channel::dialled(stream);
+    }
+
+    /// Waits for the client for so long; without an end, if the clock does not go so far.
+    pub(super) fn await_client(&mut self, within: Duration) {
+        self.awaiting = Some((Instant::now().checked_add(within), within));
     }
 
     /// Nobody came to the passive port in time.

@@ -54,7 +54,7 @@ impl Terms {
     }
 
     pub(super) fn count(&self) -> u32 {
-        u32::from(self.range.end() - self.range.start()) + 1
+        u32::from(self.range.end().saturating_sub(*self.range.start())) + 1
     }
 
     /// Whether a client finds another port if somebody takes the one that it was about to get.
