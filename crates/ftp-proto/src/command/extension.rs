@@ -216,11 +216,29 @@ impl Encode for FactChanges {
 /// ```abnf
 /// quotable-path = pathname / (DQUOTE *(char / 2DQUOTE) DQUOTE)    ; practice
 /// ```
+///
+/// A range behind the quotes, which some servers take, is refused with 504.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotablePath(pub PathArg);
 
+/// Whether something stands behind the closing quote of a name, as the range that some servers take.
+fn is_followed(argument: &[u8]) -> bool {
+    let closing = |(at, pair): (usize, &[u8])| (pair == b"\" ").then_some(at + 1);
+    argument.starts_with(b"\"")
+        && argument
+            .windows(2)
+            .enumerate()
+            .skip(1)
+            .filter_map(closing)
+            .any(|end| argument.get(..end).and_then(unquote).is_some())
+        && unquote(argument).is_none()
+}
+
 impl Argument for QuotablePath {
     fn parse(argument: &[u8]) -> Result<Self, Expected> {
+        if is_followed(argument) {
+            return Err(Expected::Unsupported("the whole file, or RANG and HASH for a part of it"));
+        }
         let path = unquote(argument).map_or_else(|| PathArg::new(argument), PathArg::new);
         path.map(Self).ok_or(Expected::Syntax("a pathname, between double quotes if it has blanks"))
     }
@@ -281,5 +299,12 @@ mod tests {
             assert_eq!(parsed.0.as_bytes(), path.as_bytes());
             assert_eq!(QuotablePath::parse(&parsed.to_bytes()), Ok(parsed));
         }
+        for range in ["\"f\" 0 3", "\"a b\" 5", "\"a\"\" b\" 0 3"] {
+            assert!(
+                matches!(QuotablePath::parse(range.as_bytes()), Err(Expected::Unsupported(_))),
+                "{range}"
+            );
+        }
+        assert_eq!(QuotablePath::parse(b"\"a\"\" b\"").unwrap().0.as_bytes(), b"a\" b");
     }
 }
