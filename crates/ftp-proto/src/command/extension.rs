@@ -166,8 +166,11 @@ impl Encode for TimedPath {
 /// The argument of `MFF`.
 ///
 /// ```abnf
-/// mff-argument = 1*(factname "=" value ";") SP pathname    ; draft-somers-ftp-mfxx §5.1
+/// mff-argument = factname "=" value *(";" factname "=" value) [";"] SP pathname    ; draft-somers-ftp-mfxx §5.1
 /// ```
+///
+/// The draft asks for the last semicolon, which ncftp leaves out. `create` may be asked for, but is not kept: no store sets it,
+/// and what was not set is left out of the reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactChanges {
     /// What to set, in order; at least one.
@@ -176,15 +179,19 @@ pub struct FactChanges {
     pub path: PathArg,
 }
 
-fn change(fact: &[u8]) -> Result<FactChange, Expected> {
+/// What to set; nothing of a fact that is only ever read.
+fn change(fact: &[u8]) -> Result<Option<FactChange>, Expected> {
     let expected = Expected::Syntax("modify=YYYYMMDDHHMMSS; or unix.mode=644; before the pathname");
     let equals = memchr::memchr(b'=', fact).ok_or(expected)?;
     let (name, value) = (fact.get(..equals).unwrap_or_default(), fact.get(equals + 1..).unwrap_or_default());
     match FactName::parse(name) {
-        Some(FactName::Modify) => TimeVal::parse(value).map(FactChange::Modify).map_err(|_| expected),
+        Some(FactName::Modify) => {
+            TimeVal::parse(value).map(|time| Some(FactChange::Modify(time))).map_err(|_| expected)
+        }
+        Some(FactName::Create) => TimeVal::parse(value).map(|_| None).map_err(|_| expected),
         Some(FactName::UnixMode) => {
             let octal = std::str::from_utf8(value).ok().and_then(|text| u16::from_str_radix(text, 8).ok());
-            octal.filter(|mode| *mode <= 0o7777).map(FactChange::UnixMode).ok_or(expected)
+            octal.filter(|mode| *mode <= 0o7777).map(|mode| Some(FactChange::UnixMode(mode))).ok_or(expected)
         }
         _ => Err(Expected::Unsupported("the facts modify and unix.mode")),
     }
@@ -194,8 +201,13 @@ impl Argument for FactChanges {
     fn parse(argument: &[u8]) -> Result<Self, Expected> {
         let expected = Expected::Syntax("modify=YYYYMMDDHHMMSS; and a pathname");
         let space = memchr::memchr(b' ', argument).ok_or(expected)?;
-        let list = argument.get(..space).and_then(|list| list.strip_suffix(b";")).ok_or(expected)?;
+        let list = argument.get(..space).unwrap_or_default();
+        let list = list.strip_suffix(b";").unwrap_or(list);
         let changes = list.split(|octet| *octet == b';').map(change).collect::<Result<Vec<_>, _>>()?;
+        let changes: Vec<_> = changes.into_iter().flatten().collect();
+        if changes.is_empty() {
+            return Err(Expected::Unsupported("the facts modify and unix.mode"));
+        }
         let path = PathArg::parse(argument.get(space + 1..).unwrap_or_default())?;
         Ok(Self { changes, path })
     }
@@ -246,7 +258,8 @@ impl Argument for QuotablePath {
 
 impl Encode for QuotablePath {
     fn encode(&self, out: &mut Vec<u8>) {
-        if unquote(self.0.as_bytes()).is_some() {
+        // Without quotes of its own it would be taken for one that has them.
+        if self.0.as_bytes().starts_with(b"\"") {
             let mut quoted = Vec::new();
             put_quoted(self.0.as_bytes(), &mut quoted);
             crate::value::text::put_telnet(&quoted, out);
@@ -288,7 +301,13 @@ mod tests {
         assert!(TimedPath::parse(b"20020717210715").is_err());
         let changes = FactChanges::parse(b"Modify=20020717210715;UNIX.mode=600; f").unwrap();
         assert_eq!(changes.to_bytes(), b"modify=20020717210715;unix.mode=600; f");
-        assert!(matches!(FactChanges::parse(b"Fish=1; f"), Err(Expected::Unsupported(_))));
+        let ncftp = FactChanges::parse(b"Modify=20020717210715;Create=20020717210715 f").unwrap();
+        assert_eq!(ncftp.to_bytes(), b"modify=20020717210715; f");
+        for unsettable in ["Fish=1; f", "Create=20020717210715; f", "Size=1;Modify=20020717210715; f"] {
+            let parsed = FactChanges::parse(unsettable.as_bytes());
+            assert!(matches!(parsed, Err(Expected::Unsupported(_))), "{unsettable}");
+        }
+        assert!(FactChanges::parse(b"; f").is_err());
         assert!(matches!(FactChanges::parse(b"Modify=20010229000000; f"), Err(Expected::Syntax(_))));
     }
 
