@@ -218,7 +218,7 @@ impl Control {
         let mut buffer = ReadBuf::uninit(&mut octets);
         let read = match &mut self.wire {
             Wire::Clear(stream) => poll_read_clear(stream, cx, &mut buffer, &mut self.behind),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Wire::Tls(stream) => poll_read_tls(stream, cx, &mut buffer),
             Wire::Away => return Poll::Pending,
             Wire::Lost => return Poll::Ready(Turn::Lost),
         };
@@ -361,4 +361,19 @@ fn poll_read_clear(
     ready!(Pin::new(stream).poll_read(cx, buffer))?;
     *behind = Behind::of(buffer.filled());
     Poll::Ready(Ok(()))
+}
+
+/// A read that also sends what it made TLS say, such as the alert that refuses to renegotiate (RFC 5246 §7.2.2): the client may
+/// wait for it before it sends anything else.
+fn poll_read_tls(
+    stream: &mut TlsStream<Prefixed>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let read = Pin::new(&mut *stream).poll_read(cx, buffer);
+    if stream.get_ref().1.wants_write() {
+        // What cannot be sent now is with the next turn; an error shows there, too.
+        let _later = Pin::new(stream).poll_flush(cx);
+    }
+    read
 }
