@@ -12,9 +12,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::grammar::Encode;
+use ftp_proto::grammar::{Argument, Encode};
 use ftp_proto::session::*;
-use ftp_proto::value::facts::{Entry, Facts, Kind};
+use ftp_proto::value::facts::{Entry, FactChange, Facts, Kind};
 use ftp_proto::value::path::VPath;
 use ftp_proto::value::text::Text;
 use ftp_proto::value::time::TimeVal;
@@ -130,6 +130,14 @@ impl Play {
             "writable" => Event::Stored(Ok(Answer::Writable(VPath::new(rest).unwrap()))),
             "file" => Event::Stored(Ok(Answer::Facts(Facts::new(Kind::File, number(rest))))),
             "dir" => Event::Stored(Ok(Answer::Facts(Facts::new(Kind::Dir, 4096)))),
+            "time" => {
+                let time = TimeVal::parse(rest.as_bytes()).unwrap();
+                Event::Stored(Ok(Answer::Set(FactChange::Modify(time))))
+            }
+            "mode" => {
+                let mode = u16::from_str_radix(rest, 8).unwrap();
+                Event::Stored(Ok(Answer::Set(FactChange::UnixMode(mode))))
+            }
             "digest" => Event::Stored(Ok(Answer::Digest(rest.to_owned(), (0, 9)))),
             "free" => Event::Stored(Ok(Answer::Free(number(rest)))),
             "entry" => {

@@ -127,7 +127,7 @@ pub trait Storage: Send + Sync {
         }
     }
 
-    /// Sets a fact.
+    /// Sets a fact, as exactly as the storage can; what it is then shows in [`Storage::facts`].
     async fn change(&self, _path: &VPath, _change: &FactChange) -> Result<(), StorageError> {
         Err(StorageError::Denied)
     }

@@ -184,3 +184,22 @@ async fn a_directory_that_only_looks_empty_says_so() {
     let (code, text) = client.command("RMD d").await;
     assert!(code == 550 && text.contains("not empty"), "{text}");
 }
+
+/// draft-somers-ftp-mfxx §3: the reply tells the time that is set, and ext4 and others know no year 9999.
+#[tokio::test]
+async fn a_time_that_is_confirmed_is_the_time_that_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f"), "").unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    for (command, code) in [("MFMT ", 213), ("MFF Modify=", 213), ("SITE UTIME ", 200)] {
+        for time in ["20020717210715", "99991231235959", "18000101000000"] {
+            let end = if command.contains('=') { "; f" } else { " f" };
+            let (got, text) = client.command(&format!("{command}{time}{end}")).await;
+            assert_eq!(got, code, "{text}");
+            let set = client.command("MDTM f").await.1;
+            let set = set.split_once(' ').map_or(set.as_str(), |(_, time)| time).trim().to_owned();
+            assert!(text.contains(&set), "{command}{time}: {text}, and MDTM says {set}");
+        }
+    }
+}

@@ -103,7 +103,7 @@ pub enum Request {
     RemoveFile(VPath),
     /// Rename. Answer: `Done`.
     Rename(VPath, VPath),
-    /// Set a fact. Answer: `Done`.
+    /// Set a fact. Answer: `Set`.
     Change(VPath, FactChange),
     /// Digest a file. Answer: `Digest`.
     Digest(VPath, Algorithm, Span),

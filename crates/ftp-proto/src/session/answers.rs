@@ -3,6 +3,7 @@
 //! Not here: what is asked, which stands with the commands; what a refusal says (`refusal.rs`); what a transfer makes of
 //! its answer (`transfer.rs`).
 
+use crate::grammar::Encode;
 use crate::listing::{mlsx, unix};
 use crate::reply::payload::HashReply;
 use crate::reply::{Code, Reply, payload};
@@ -44,13 +45,16 @@ impl LoggedIn {
                 HashReply { algorithm: algorithm.as_str().to_owned(), range, digest, name }.reply()
             }
             (Then::Digest, Answer::Digest(digest, _)) => Reply::line(Code::ACTION_DONE, digest),
-            (Then::Set { left, echo }, _) => return self.fact_set(core, (verb, path), left, echo),
+            (Then::Set { left, mut echo, name }, Answer::Set(change)) => {
+                change.encode(&mut echo);
+                return self.fact_set(core, (verb, path), left, (echo, name));
+            }
             (Then::Fits(size), Answer::Free(free)) if free < size => Reply::line(
                 Code::NO_SPACE,
                 format!("{free} octets are free in {path}, and {size} are announced."),
             ),
             (Then::Fits(_), _) => settings::fits(),
-            (Then::Hash(..) | Then::Digest, _) => Refusal::Unsupported.reply(verb, &path),
+            (Then::Hash(..) | Then::Digest | Then::Set { .. }, _) => Refusal::Unsupported.reply(verb, &path),
         };
         core.push(Action::Reply(reply));
     }
@@ -91,23 +95,23 @@ impl LoggedIn {
         }
     }
 
-    /// One fact is set; the next one, or the reply.
+    /// One fact is set; the next one, or the reply, which tells what is set (draft-somers-ftp-mfxx §3).
     fn fact_set(
         &mut self,
         core: &mut Core,
         (verb, path): (Verb, VPath),
         mut left: Vec<FactChange>,
-        echo: Vec<u8>,
+        (mut echo, name): (Vec<u8>, Vec<u8>),
     ) {
         if let Some(next) = left.pop() {
-            let ask = Ask { verb, path, then: Then::Set { left, echo } };
+            let ask = Ask { verb, path, then: Then::Set { left, echo, name } };
             return self.ask(core, ask, |path| Request::Change(path, next));
         }
         core.notice(Notice::Changed { verb, path, to: None });
-        core.push(Action::Reply(match verb {
-            Verb::Site => Reply::new(Code::OK, "Done."),
-            _ => Reply::line(Code::FILE_STATUS, Text::clean(echo)),
-        }));
+        echo.push(b' ');
+        echo.extend_from_slice(&name);
+        let code = if verb == Verb::Site { Code::OK } else { Code::FILE_STATUS };
+        core.push(Action::Reply(Reply::line(code, Text::clean(echo))));
     }
 
     /// 250 with the facts in front of the full path.

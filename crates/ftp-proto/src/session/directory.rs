@@ -3,7 +3,6 @@
 
 use crate::command::extension::{FactChanges, TimedPath};
 use crate::command::service::{ListArg, SiteCommand};
-use crate::grammar::Encode;
 use crate::reply::{Code, payload};
 use crate::session::action::{Action, Reading, Request};
 use crate::session::event::Refusal;
@@ -158,14 +157,11 @@ impl LoggedIn {
             return core.reply(Code::BAD_PARAMETER, "Permission bits go up to 777 here.");
         }
         let Some(path) = self.resolve(core, verb, &argument.path, right) else { return };
-        let mut echo = Vec::new();
-        argument.changes.iter().for_each(|change| change.encode(&mut echo));
-        echo.push(b' ');
-        echo.extend_from_slice(argument.path.as_bytes());
+        let name = argument.path.as_bytes().to_vec();
         let mut changes = argument.changes;
         changes.reverse();
         if let Some(first) = changes.pop() {
-            let ask = Ask { verb, path, then: Then::Set { left: changes, echo } };
+            let ask = Ask { verb, path, then: Then::Set { left: changes, echo: Vec::new(), name } };
             self.ask(core, ask, |path| Request::Change(path, first));
         }
     }

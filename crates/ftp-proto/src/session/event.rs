@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::data::DataError;
 use crate::session::policy::{Abilities, Rights};
-use crate::value::facts::{Entry, Facts, Kind};
+use crate::value::facts::{Entry, FactChange, Facts, Kind};
 use crate::value::path::{PathError, VPath};
 use crate::value::text::Text;
 use crate::value::time::TimeVal;
@@ -151,6 +151,8 @@ pub enum Answer {
     Digest(String, (u64, u64)),
     /// So many octets are free.
     Free(u64),
+    /// What the fact is now, which may be less exact than what was asked for.
+    Set(FactChange),
 }
 
 /// Entries that STAT shows.

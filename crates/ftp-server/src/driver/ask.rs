@@ -3,7 +3,7 @@
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
 use ftp_proto::session::{Answer, Create, Format, Reading, Refusal, Request, Rights, Shown, Span};
-use ftp_proto::value::facts::{Facts, Kind};
+use ftp_proto::value::facts::{FactChange, Facts, Kind};
 use ftp_proto::value::path::VPath;
 
 use crate::data::Flow;
@@ -76,11 +76,27 @@ pub(super) async fn ask(
             done(storage.rename_to_free(&from, &to).await)?
         }
         Request::Rename(from, to) => done(storage.rename(&from, &to).await)?,
-        Request::Change(path, change) => done(storage.change(&path, &change).await)?,
+        Request::Change(path, change) => {
+            storage.change(&path, &change).await?;
+            Answer::Set(set_to(change, &storage.facts(&path).await?))
+        }
         // What a later ftp-proto may ask.
         _ => return Err(Refusal::Unsupported),
     };
     Ok((answer, Ready::Nothing))
+}
+
+/// What a fact is that was asked to be `wanted`: not every storage knows every time and mode.
+fn set_to(wanted: FactChange, facts: &Facts) -> FactChange {
+    match wanted {
+        FactChange::Modify(time) => match facts.modify {
+            Some(now) if now.unix() != time.unix() => FactChange::Modify(now),
+            _ => wanted,
+        },
+        // Bits above these are refused before.
+        FactChange::UnixMode(_) => FactChange::UnixMode(u16::try_from(facts.mode & 0o777).unwrap_or(0)),
+        other => other,
+    }
 }
 
 fn permitted(mut facts: Facts, rights: Rights) -> Answer {

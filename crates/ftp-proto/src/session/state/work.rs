@@ -57,8 +57,10 @@ pub(in crate::session) enum Then {
     Set {
         /// What is still to set, last first.
         left: Vec<FactChange>,
-        /// The text of the reply.
+        /// What is set, as the reply tells it.
         echo: Vec<u8>,
+        /// The name as the client gave it.
+        name: Vec<u8>,
     },
 }
 

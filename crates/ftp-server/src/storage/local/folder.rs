@@ -29,6 +29,9 @@ use crate::storage::local::options::{LocalOptions, Partial};
 use crate::storage::local::rights::{may_change, perm};
 use crate::storage::local::staging::{is_staging, kept_name};
 
+/// Seconds by which times may differ from what was asked for where a file system has coarse ones (FAT).
+const COARSE: u64 = 2;
+
 /// An open folder of the host, and how it stores.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -153,16 +156,7 @@ impl Folder {
 
     pub(super) fn change(&self, path: &VPath, change: &FactChange) -> Result<(), StorageError> {
         match change {
-            FactChange::Modify(time) => {
-                let stamp = Timespec { tv_sec: time.unix(), tv_nsec: i64::from(time.nanos()) };
-                let times = Timestamps {
-                    last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
-                    last_modification: stamp,
-                };
-                let place = self.root.place(path, Last::Follow)?;
-                let name = OsStr::from_bytes(&place.name);
-                rustix::fs::utimensat(&place.dir, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(refusal)
-            }
+            FactChange::Modify(time) => set_modified(&self.root.place(path, Last::Follow)?, *time),
             FactChange::UnixMode(mode) => {
                 let fd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
                 // Set-user-ID and its kin are not for FTP.
@@ -244,6 +238,29 @@ impl Folder {
     pub(super) fn take_kept(&self, place: &Place) -> Result<Option<Kept>, StorageError> {
         self.kept_name(&place.name).map_or(Ok(None), |name| Kept::take(&place.dir, &name))
     }
+}
+
+/// Sets when an entry was last changed, as exactly as its file system can.
+fn set_modified(place: &Place, time: TimeVal) -> Result<(), StorageError> {
+    const NOFOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW;
+    let (dir, name) = (&place.dir, OsStr::from_bytes(&place.name));
+    let last_modification = Timespec { tv_sec: time.unix(), tv_nsec: i64::from(time.nanos()) };
+    let modified = || rustix::fs::statat(dir, name, NOFOLLOW).map(|stat| stat.st_mtime).map_err(refusal);
+    let set = |last_access| {
+        let times = Timestamps { last_access, last_modification };
+        rustix::fs::utimensat(dir, name, &times, NOFOLLOW).map_err(refusal)
+    };
+    let before = modified()?;
+    set(Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT })?;
+    let is_unheard = |now: i64| now == before && now.abs_diff(time.unix()) > COARSE;
+    if is_unheard(modified()?) {
+        // Some file systems (FUSE) listen only if both times are given.
+        set(Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW })?;
+        if is_unheard(modified()?) {
+            return Err(StorageError::Unsupported);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a name that was read in a directory is shown.
