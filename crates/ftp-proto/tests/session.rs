@@ -48,6 +48,13 @@ fn refusal(name: &str) -> Refusal {
     }
 }
 
+fn change(name: &str, rest: &str) -> FactChange {
+    match name {
+        "time" => FactChange::Modify(TimeVal::parse(rest.as_bytes()).unwrap()),
+        _ => FactChange::UnixMode(u16::from_str_radix(rest, 8).unwrap()),
+    }
+}
+
 fn failure(rest: &str) -> Failure {
     let (fault, left) = words(rest);
     let (left, octets) = words(left);
@@ -130,14 +137,7 @@ impl Play {
             "writable" => Event::Stored(Ok(Answer::Writable(VPath::new(rest).unwrap()))),
             "file" => Event::Stored(Ok(Answer::Facts(Facts::new(Kind::File, number(rest))))),
             "dir" => Event::Stored(Ok(Answer::Facts(Facts::new(Kind::Dir, 4096)))),
-            "time" => {
-                let time = TimeVal::parse(rest.as_bytes()).unwrap();
-                Event::Stored(Ok(Answer::Set(FactChange::Modify(time))))
-            }
-            "mode" => {
-                let mode = u16::from_str_radix(rest, 8).unwrap();
-                Event::Stored(Ok(Answer::Set(FactChange::UnixMode(mode))))
-            }
+            "time" | "mode" => Event::Stored(Ok(Answer::Set(change(name, rest)))),
             "digest" => Event::Stored(Ok(Answer::Digest(rest.to_owned(), (0, 9)))),
             "free" => Event::Stored(Ok(Answer::Free(number(rest)))),
             "entry" => {

@@ -39,6 +39,15 @@ pub use memory::MemoryStorage;
 /// Three methods make one that can be read; those that change it refuse unless they are written.
 #[async_trait]
 pub trait Storage: Send + Sync {
+    /// What serves one session, from its login on, if that is not this storage itself: something that is opened for a session
+    /// and closed with it.
+    ///
+    /// # Errors
+    /// What the log says; the client hears that its folder cannot be opened, and is not logged in.
+    async fn session(&self) -> std::io::Result<Option<Arc<dyn Storage>>> {
+        Ok(None)
+    }
+
     /// What is known of an entry. Links are followed.
     async fn facts(&self, path: &VPath) -> Result<Facts, StorageError>;
 

@@ -203,3 +203,31 @@ async fn a_time_that_is_confirmed_is_the_time_that_is_set() {
         }
     }
 }
+
+/// A folder that is away is no reason to refuse others, and one that was made again serves without a restart.
+#[tokio::test]
+async fn a_folder_is_opened_at_login_and_one_that_is_gone_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let storage = LocalStorage::opened_at_login(&home, LocalOptions::default());
+    let server = start(builder_for(Account::new(Rights::ALL, Arc::new(storage)))).await;
+    let mut early = Client::connect(&server, Profile::Plain).await;
+    early.command("USER me").await;
+    let (code, text) = early.command("PASS secret").await;
+    assert!(code == 530 && text.contains("folder") && !text.contains("home"), "{text}");
+    std::fs::create_dir(&home).unwrap();
+    let mut client = Client::login(&server, Profile::Plain).await;
+    assert_eq!(client.upload("STOR f", b"x").await.0, 226);
+    std::fs::remove_dir_all(&home).unwrap();
+    for command in ["CWD /", "MLST", "MKD d", "RNFR f", "SIZE f"] {
+        let (code, text) = client.command(command).await;
+        assert!(code == 550 && text.contains("folder on the server is gone"), "{command}: {text}");
+    }
+    for command in ["LIST", "MLSD", "NLST", "RETR f"] {
+        assert_eq!(client.download(command).await.1, 550, "{command}");
+    }
+    assert_eq!(client.upload("STOR f", b"x").await.0, 553);
+    std::fs::create_dir(&home).unwrap();
+    assert_eq!(client.upload("STOR f", b"x").await.0, 226);
+    assert!(home.join("f").exists());
+}

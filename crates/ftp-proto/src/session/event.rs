@@ -129,6 +129,8 @@ pub enum Denied {
     TooMany,
     /// Accounts cannot be checked right now.
     Unavailable,
+    /// What the account is served from cannot be opened; why is for the log, and not for the client.
+    NoFolder(Text),
 }
 
 /// What a storage answers to a request.
@@ -219,6 +221,9 @@ pub enum Refusal {
     /// The user has no right to it.
     #[error("permission denied")]
     Denied,
+    /// All that the user has on the server is gone.
+    #[error("your folder on the server is gone; tell its operator")]
+    Gone,
     /// It lies outside the root.
     #[error("leads outside your directory tree")]
     Outside,

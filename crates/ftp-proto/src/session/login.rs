@@ -102,6 +102,10 @@ impl Session {
             Denied::TlsOnly => {
                 (Code::NOT_LOGGED_IN, "This account takes logins over TLS only: send AUTH TLS first.")
             }
+            Denied::NoFolder(_) => (
+                Code::NOT_LOGGED_IN,
+                "Your folder on this server is gone, or cannot be opened now; tell the operator.",
+            ),
             Denied::TooMany => (Code::UNAVAILABLE, "Too many sessions; close one or try again later."),
             Denied::Unavailable => {
                 (Code::UNAVAILABLE, "Accounts cannot be checked right now; try again later.")

@@ -23,6 +23,7 @@ impl Refusal {
             | Self::Exists
             | Self::NotAFile
             | Self::NotEmpty
+            | Self::Gone
             | Self::Unseen
             | Self::MountPoint
             | Self::OtherFileSystem

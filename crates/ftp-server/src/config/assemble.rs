@@ -168,18 +168,14 @@ impl Config {
         }
         if let Some(anonymous) = &self.anonymous {
             let anonymous = anonymous.get_ref();
-            match self.folder(&anonymous.home, text) {
-                Ok(folder) => {
-                    let mut account = Account::new(Rights::READ_ONLY, Arc::new(folder.clone()));
-                    account.sessions = anonymous.sessions.or(self.limits.per_user);
-                    account.counted_as = Some("anonymous".to_owned());
-                    account.file_max = self.limits.file_max;
-                    folders.push(folder);
-                    for name in ["anonymous", "ftp"] {
-                        users.add(name, User::anonymous(account.clone())).map_err(whole)?;
-                    }
-                }
-                Err(problem) => problems.push(problem),
+            let folder = self.folder(&anonymous.home);
+            let mut account = Account::new(Rights::READ_ONLY, Arc::new(folder.clone()));
+            account.sessions = anonymous.sessions.or(self.limits.per_user);
+            account.counted_as = Some("anonymous".to_owned());
+            account.file_max = self.limits.file_max;
+            folders.push(folder);
+            for name in ["anonymous", "ftp"] {
+                users.add(name, User::anonymous(account.clone())).map_err(whole)?;
             }
         }
         if problems.is_empty() { Ok((users, folders)) } else { Err(problems) }
@@ -189,7 +185,7 @@ impl Config {
         let host = section.host.as_ref().map(|host| self.known_host(host, text)).transpose()?;
         // A name may stand for someone else on another host; no host has a slash.
         let owner = format!("{}/{}", host.as_deref().unwrap_or_default(), section.name.get_ref());
-        let folder = self.folder(&section.home, text)?.for_owner(owner);
+        let folder = self.folder(&section.home).for_owner(owner);
         let rights = match &section.rights {
             None => Rights::ALL,
             Some(letters) => Rights::parse(letters.get_ref()).map_err(|letter| {
@@ -223,14 +219,25 @@ impl Config {
         }
     }
 
-    fn folder(&self, home: &Spanned<PathBuf>, text: &str) -> Result<LocalStorage, Problem> {
-        LocalStorage::new(home.get_ref(), self.storage()).map_err(|error| {
-            problem(
-                text,
-                home.span().start,
-                format!("the folder {} cannot be used: {error}", home.get_ref().display()),
-            )
-        })
+    /// The folder of an account, which is opened when somebody logs in.
+    fn folder(&self, home: &Spanned<PathBuf>) -> LocalStorage {
+        LocalStorage::opened_at_login(home.get_ref(), self.storage())
+    }
+
+    /// Every folder that cannot be opened now, with its line in `text`, which is the file that was parsed. Its users cannot log
+    /// in as long; all others can. It waits for disks.
+    #[must_use]
+    pub fn missing_folders(&self, text: &str) -> Vec<Problem> {
+        let homes = self.user.iter().map(|user| &user.get_ref().home);
+        let homes = homes.chain(self.anonymous.iter().map(|anonymous| &anonymous.get_ref().home));
+        homes
+            .filter_map(|home| {
+                let error = LocalStorage::new(home.get_ref(), self.storage()).err()?;
+                let path = home.get_ref().display();
+                let why = format!("the folder {path} cannot be used, and nobody logs in to it: {error}");
+                Some(problem(text, home.span().start, why))
+            })
+            .collect()
     }
 
     /// What is legal and will surprise: fewer passive ports than sessions, and the like.
@@ -273,7 +280,13 @@ mod tests {
         );
         let config = Config::parse(&text).unwrap();
         let problems = config.users(&text).unwrap_err();
-        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 7, 13]);
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [7, 13]);
+        let missing = config.missing_folders(&text);
+        assert_eq!(
+            missing.iter().map(|problem| problem.line).collect::<Vec<_>>(),
+            [4],
+            "no reason to serve nobody"
+        );
     }
 
     #[test]

@@ -47,12 +47,16 @@ pub(super) async fn authenticate(
     let not_before = shared.throttle.until(peer, name);
     let attempt = Attempt { credentials: &credentials, peer, not_before };
     match shared.authenticator.authenticate(&attempt).await {
-        Ok(account) => {
+        Ok(mut account) => {
             shared.throttle.succeeded(peer, name);
             let name = account.counted_as.as_ref().map_or(name, String::as_bytes);
             match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
                 Some(None) => Err(Denied::TooMany),
                 seat => {
+                    let opened = account.storage.session().await;
+                    if let Some(own) = opened.map_err(|error| Denied::NoFolder(error.to_string().into()))? {
+                        account.storage = own;
+                    }
                     let holder = Holder {
                         account: whose(&credentials).into(),
                         client: shared.options.data_peer.key(peer),

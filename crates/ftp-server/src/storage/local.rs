@@ -23,6 +23,7 @@ mod draft;
 mod durable;
 mod folder;
 mod ground;
+mod home;
 mod host;
 mod in_place;
 mod kept;
@@ -40,6 +41,7 @@ pub use label::KeptUpload;
 pub use options::{Durability, LocalOptions, Partial};
 
 use folder::{Folder, Over};
+use home::{Home, gone};
 use host::blocking;
 use kept::LIFETIME;
 use staging::{Device, kept_below, sweep};
@@ -47,7 +49,10 @@ use staging::{Device, kept_below, sweep};
 /// A folder of the host as a tree of files.
 #[derive(Debug, Clone)]
 pub struct LocalStorage {
-    folder: Arc<Folder>,
+    home: Arc<Home>,
+    options: LocalOptions,
+    /// What a session, or the program, holds open.
+    held: Option<Arc<Folder>>,
 }
 
 impl LocalStorage {
@@ -56,21 +61,34 @@ impl LocalStorage {
     /// # Errors
     /// If there is no such folder, or it cannot be opened.
     pub fn new(path: impl AsRef<Path>, options: LocalOptions) -> std::io::Result<Self> {
-        Folder::open(path.as_ref(), options).map(|folder| Self { folder: Arc::new(folder) })
+        let mut storage = Self::opened_at_login(path, options);
+        storage.held = Some(Arc::new(Folder::open(&storage.home, &storage.options)?));
+        Ok(storage)
+    }
+
+    /// The folder that is at `path` whenever somebody logs in; nothing is open for users who are not there. Where it is not
+    /// there, the login is refused ([`Storage::session`]), and what is asked for without one is too.
+    #[must_use]
+    pub fn opened_at_login(path: impl AsRef<Path>, options: LocalOptions) -> Self {
+        Self { home: Arc::new(Home::at(path.as_ref())), options, held: None }
     }
 
     /// The same folder, for an owner: what is kept of broken uploads is found again by whoever has the same key.
     #[must_use]
     pub fn for_owner(&self, key: impl Into<String>) -> Self {
-        let mut folder = Folder::clone(&self.folder);
-        folder.options.owner = Some(key.into());
-        Self { folder: Arc::new(folder) }
+        let mut storage = self.clone();
+        storage.options.owner = Some(key.into());
+        storage.held = self.held.as_ref().map(|held| {
+            let options = storage.options.clone();
+            Arc::new(Folder { options, ..Folder::clone(held) })
+        });
+        storage
     }
 
     /// Where it is on the host.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.root.path()
+        self.home.path()
     }
 
     /// Removes what uploads of a killed process have left, and what was kept of broken ones for a day. What an upload of this
@@ -97,43 +115,73 @@ impl LocalStorage {
         &self,
         work: impl FnOnce(&Folder) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let folder = Arc::clone(&self.folder);
+        let folder = self.folder().await?;
         blocking(move || work(&folder)).await
+    }
+
+    async fn facts_by(&self, path: &VPath, flags: OFlags) -> Result<Facts, StorageError> {
+        let folder = self.folder().await?;
+        if let Some(opened) = folder.root.open_at_hand(path, flags) {
+            return folder.facts(&opened?);
+        }
+        let path = path.clone();
+        blocking(move || folder.facts(&folder.root.open(&path, flags)?)).await
+    }
+
+    /// The folder: what is held, unless it has gone; then what is there now.
+    async fn folder(&self) -> Result<Arc<Folder>, StorageError> {
+        if let Some(held) = &self.held {
+            let root = Arc::clone(&held.root);
+            let gone = match root.is_local() {
+                true => root.is_gone(),
+                false => blocking(move || Ok(root.is_gone())).await?,
+            };
+            if !gone {
+                return Ok(Arc::clone(held));
+            }
+        }
+        let (home, options) = (Arc::clone(&self.home), self.options.clone());
+        let opening = move || Folder::open(&home, &options).map_err(|error| gone(&error));
+        blocking(opening).await.map(Arc::new)
     }
 }
 
 #[async_trait]
 impl Storage for LocalStorage {
+    async fn session(&self) -> std::io::Result<Option<Arc<dyn Storage>>> {
+        let mut session = self.clone();
+        let opening = move || {
+            let folder = Folder::open(&session.home, &session.options).map_err(|error| {
+                std::io::Error::new(error.kind(), format!("{}: {error}", session.path().display()))
+            })?;
+            session.held = Some(Arc::new(folder));
+            Ok(Some(Arc::new(session) as Arc<dyn Storage>))
+        };
+        tokio::task::spawn_blocking(opening).await.map_err(std::io::Error::other)?
+    }
+
     async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
-        if let Some(opened) = self.folder.root.open_at_hand(path, OFlags::PATH) {
-            return self.folder.facts(&opened?);
-        }
-        let path = path.clone();
-        self.run(move |folder| folder.facts(&folder.root.open(&path, OFlags::PATH)?)).await
+        self.facts_by(path, OFlags::PATH).await
     }
 
     async fn own_facts(&self, path: &VPath) -> Result<Facts, StorageError> {
-        const ITSELF: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW);
-        if let Some(opened) = self.folder.root.open_at_hand(path, ITSELF) {
-            return self.folder.facts(&opened?);
-        }
-        let path = path.clone();
-        self.run(move |folder| folder.facts(&folder.root.open(&path, ITSELF)?)).await
+        self.facts_by(path, OFlags::PATH | OFlags::NOFOLLOW).await
     }
 
     async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
-        let (folder, dir) = (Arc::clone(&self.folder), dir.clone());
+        let (folder, dir) = (self.folder().await?, dir.clone());
         let entries = blocking(move || folder.list(&dir)).await?;
         Ok(Box::new(entries))
     }
 
     async fn read(&self, file: &VPath, part: Span) -> Result<Box<dyn Source>, StorageError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-        let source = match self.folder.root.open_at_hand(file, flags) {
+        let folder = self.folder().await?;
+        let source = match folder.root.open_at_hand(file, flags) {
             Some(opened) => Folder::source(opened?, part)?,
             None => {
                 let file = file.clone();
-                self.run(move |folder| Folder::source(folder.root.open(&file, flags)?, part)).await?
+                blocking(move || Folder::source(folder.root.open(&file, flags)?, part)).await?
             }
         };
         Ok(Box::new(source))
@@ -141,12 +189,13 @@ impl Storage for LocalStorage {
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
         let path = if how == Create::Unique { unique(file)? } else { file.clone() };
-        let at_hand = if self.folder.may_go_on(how) { None } else { self.folder.root.place_at_hand(&path) };
+        let folder = self.folder().await?;
+        let at_hand = if folder.may_go_on(how) { None } else { folder.root.place_at_hand(&path) };
         let sink = match at_hand {
-            Some(target) => self.folder.write(&path, how, target)?,
+            Some(target) => folder.write(&path, how, target)?,
             None => {
                 let path = path.clone();
-                self.run(move |folder| folder.write(&path, how, folder.target(&path)?)).await?
+                blocking(move || folder.write(&path, how, folder.target(&path)?)).await?
             }
         };
         Ok(Writing { path, sink })
@@ -158,7 +207,7 @@ impl Storage for LocalStorage {
     }
 
     async fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
-        let (folder, from, to) = (Arc::clone(&self.folder), from.clone(), to.clone());
+        let (folder, from, to) = (self.folder().await?, from.clone(), to.clone());
         let copying = blocking(move || Ok(folder.copy(&from, &to)));
         copying.await?
     }

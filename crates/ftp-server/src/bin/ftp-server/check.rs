@@ -28,6 +28,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     if let Err(problems) = config.users(&settings.text) {
         wrong.extend(problems.iter().map(ToString::to_string));
     }
+    wrong.extend(config.missing_folders(&settings.text).iter().map(ToString::to_string));
     if let Err(problems) = config.host_identities(&settings.text) {
         wrong.extend(problems.iter().map(ToString::to_string));
     }

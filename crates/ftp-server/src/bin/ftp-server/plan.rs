@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ftp_server::storage::{LocalOptions, LocalStorage};
 use rand::distr::{Alphanumeric, SampleString};
 
 use crate::cli::{NamedPassword, ServeArgs};
@@ -24,6 +25,10 @@ pub(crate) fn plan(args: &ServeArgs) -> Result<Plan, String> {
     }
     if args.root.is_none() && !args.user.is_empty() {
         return Err("--user names a user of ROOT, and there is no ROOT: give a folder".to_owned());
+    }
+    if let Some(root) = &args.root {
+        LocalStorage::new(root, LocalOptions::default())
+            .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
     }
     let mut settings = read_settings(args.config.as_deref())?;
     settings.overlay(args);

@@ -50,6 +50,7 @@ pub(crate) async fn reload_on_hangup(
                 *users.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
                 swept.send_replace(folders);
                 tracing::info!("users read anew");
+                settings.say_what_is_missing();
             }
             Err(error) => tracing::error!("the old users stay: {error}"),
         }

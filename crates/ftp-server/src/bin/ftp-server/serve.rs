@@ -109,6 +109,7 @@ async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
         // A server that keeps no state serves all the same.
         Err(error) => tracing::warn!("`ftp-server doctor` will not find this server: {error}"),
     }
+    plan.settings.say_what_is_missing();
     let (swept, folders) = watch::channel(folders);
     tokio::spawn(keep_sweeping(folders));
     let hangup = Hangup::meant_by(args);

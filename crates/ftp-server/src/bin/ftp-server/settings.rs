@@ -100,6 +100,16 @@ impl Settings {
         lines.join("\n")
     }
 
+    /// Says which folders are missing, beside what the server does: one that hangs must not hold it up.
+    pub(crate) fn say_what_is_missing(&self) {
+        let (config, text, name) = (self.config.clone(), self.text.clone(), self.name());
+        tokio::task::spawn_blocking(move || {
+            for problem in config.missing_folders(&text) {
+                tracing::warn!("{name}: {problem}");
+            }
+        });
+    }
+
     /// The accounts of the file and of the command line, and the folders to sweep.
     pub(crate) fn users(
         &self,
@@ -109,8 +119,7 @@ impl Settings {
         let (mut users, mut folders) =
             self.config.users(&self.text).map_err(|problems| self.all(&problems))?;
         if let Some(root) = root {
-            let folder = LocalStorage::new(root, self.config.storage())
-                .map_err(|error| format!("the folder {} cannot be served: {error}", root.display()))?;
+            let folder = LocalStorage::opened_at_login(root, self.config.storage());
             for user in named {
                 let own = folder.for_owner(format!("/{}", user.name));
                 let account = Account::new(Rights::ALL, Arc::new(own));

@@ -58,9 +58,21 @@ impl Root {
         Ok(Self { dir, path, medium })
     }
 
-    /// Where the root is on the host. For logs, never for replies.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Whether it was removed.
+    pub(super) fn is_gone(&self) -> bool {
+        rustix::fs::fstat(&self.dir).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// Whether that is known at once.
+    pub(super) fn is_local(&self) -> bool {
+        self.medium != Medium::Other
+    }
+
+    /// Whether it is what stands at `path` now.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let inode = |stat: Stat| (stat.st_dev, stat.st_ino);
+        let (own, there) = (rustix::fs::fstat(&self.dir), rustix::fs::stat(path));
+        matches!((own, there), (Ok(own), Ok(there)) if inode(own) == inode(there))
     }
 
     /// Opens `path`, links followed as long as they stay inside; the last one is opened itself with `O_NOFOLLOW`.

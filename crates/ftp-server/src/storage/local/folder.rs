@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use ftp_proto::command::extension::FactChange;
@@ -23,6 +22,7 @@ use crate::storage::StorageError;
 use crate::storage::local::confine::{Last, Place, Root, is_link};
 use crate::storage::local::durable::Names;
 use crate::storage::local::ground::Ground;
+use crate::storage::local::home::Home;
 use crate::storage::local::host::{name_refusal, refusal};
 use crate::storage::local::kept::{Kept, clear};
 use crate::storage::local::options::{LocalOptions, Partial};
@@ -39,7 +39,7 @@ pub(super) struct Folder {
     pub(super) options: LocalOptions,
     pub(super) ground: Arc<Ground>,
     /// Makes the unique fact say nothing about the host.
-    key: RandomState,
+    pub(super) key: RandomState,
 }
 
 /// What a rename may take the name of.
@@ -52,11 +52,10 @@ pub(super) enum Over {
 }
 
 impl Folder {
-    /// The folder at `path`.
-    pub(super) fn open(path: &Path, options: LocalOptions) -> std::io::Result<Self> {
-        let root = Arc::new(Root::open_root(path)?);
-        let ground = Arc::new(Ground::new(root.path().to_owned()));
-        Ok(Self { root, options, ground, key: RandomState::new() })
+    /// What is at `home` now.
+    pub(super) fn open(home: &Home, options: &LocalOptions) -> std::io::Result<Self> {
+        let (root, ground) = (home.open()?, Arc::clone(&home.ground));
+        Ok(Self { root, options: options.clone(), ground, key: home.key.clone() })
     }
 
     /// The facts of an open entry.
