@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Threads that may wait for disks, for each duty.
-const BLOCKING_THREADS: usize = 64;
+/// Threads of a runtime that may wait for disks, at most: more than one file system that hangs may hold
+/// (`storage/local/gate.rs`). They begin when they are needed and end when they are not.
+const BLOCKING_MAX: usize = 512;
 
 /// What threads are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,7 @@ pub(crate) struct Threads(Vec<Thread>);
 impl Threads {
     /// Starts `count` threads.
     pub(crate) fn start(duty: Duty, count: usize) -> io::Result<Self> {
-        (0..count)
-            .map(|number| Thread::start(duty, number, BLOCKING_THREADS / count))
-            .collect::<io::Result<_>>()
-            .map(Self)
+        (0..count).map(|number| Thread::start(duty, number)).collect::<io::Result<_>>().map(Self)
     }
 
     pub(crate) fn workers(&self) -> Workers {
@@ -70,10 +68,10 @@ impl Threads {
 }
 
 impl Thread {
-    fn start(duty: Duty, number: usize, blocking: usize) -> io::Result<Self> {
+    fn start(duty: Duty, number: usize) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(blocking.max(4))
+            .max_blocking_threads(BLOCKING_MAX)
             .build()?;
         let worker = Worker { handle: runtime.handle().clone(), token: Arc::new(()) };
         let (stop, stopped) = oneshot::channel::<()>();

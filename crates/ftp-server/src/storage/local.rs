@@ -5,6 +5,7 @@
 //! lead outside are refused; listings show both as links. Entries whose names hold control characters are not listed, because no listing can
 //! show them on one line. Not here: what a user may do, beyond what the host's permissions say.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ mod confine;
 mod draft;
 mod durable;
 mod folder;
+mod gate;
 mod ground;
 mod home;
 mod host;
@@ -116,7 +118,7 @@ impl LocalStorage {
         work: impl FnOnce(&Folder) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let folder = self.folder().await?;
-        blocking(move || work(&folder)).await
+        self.home.gate.run(move || work(&folder)).await
     }
 
     async fn facts_by(&self, path: &VPath, flags: OFlags) -> Result<Facts, StorageError> {
@@ -125,7 +127,7 @@ impl LocalStorage {
             return folder.facts(&opened?);
         }
         let path = path.clone();
-        blocking(move || folder.facts(&folder.root.open(&path, flags)?)).await
+        self.home.gate.run(move || folder.facts(&folder.root.open(&path, flags)?)).await
     }
 
     /// The folder: what is held, unless it has gone; then what is there now.
@@ -134,7 +136,7 @@ impl LocalStorage {
             let root = Arc::clone(&held.root);
             let gone = match root.is_local() {
                 true => root.is_gone(),
-                false => blocking(move || Ok(root.is_gone())).await?,
+                false => self.home.gate.run(move || Ok(root.is_gone())).await?,
             };
             if !gone {
                 return Ok(Arc::clone(held));
@@ -142,22 +144,18 @@ impl LocalStorage {
         }
         let (home, options) = (Arc::clone(&self.home), self.options.clone());
         let opening = move || Folder::open(&home, &options).map_err(|error| gone(&error));
-        blocking(opening).await.map(Arc::new)
+        self.home.gate.run(opening).await.map(Arc::new)
     }
 }
 
 #[async_trait]
 impl Storage for LocalStorage {
     async fn session(&self) -> std::io::Result<Option<Arc<dyn Storage>>> {
-        let mut session = self.clone();
-        let opening = move || {
-            let folder = Folder::open(&session.home, &session.options).map_err(|error| {
-                std::io::Error::new(error.kind(), format!("{}: {error}", session.path().display()))
-            })?;
-            session.held = Some(Arc::new(folder));
-            Ok(Some(Arc::new(session) as Arc<dyn Storage>))
-        };
-        tokio::task::spawn_blocking(opening).await.map_err(std::io::Error::other)?
+        let (home, options) = (Arc::clone(&self.home), self.options.clone());
+        let why = |error: &dyn Display| std::io::Error::other(format!("{}: {error}", self.path().display()));
+        let opened = self.home.gate.run(move || Ok(Folder::open(&home, &options))).await;
+        let folder = opened.map_err(|error| why(&error))?.map_err(|error| why(&error))?;
+        Ok(Some(Arc::new(Self { held: Some(Arc::new(folder)), ..self.clone() })))
     }
 
     async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
@@ -170,7 +168,7 @@ impl Storage for LocalStorage {
 
     async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
         let (folder, dir) = (self.folder().await?, dir.clone());
-        let entries = blocking(move || folder.list(&dir)).await?;
+        let entries = self.home.gate.run(move || folder.list(&dir)).await?;
         Ok(Box::new(entries))
     }
 
@@ -181,7 +179,7 @@ impl Storage for LocalStorage {
             Some(opened) => Folder::source(opened?, part)?,
             None => {
                 let file = file.clone();
-                blocking(move || Folder::source(folder.root.open(&file, flags)?, part)).await?
+                self.home.gate.run(move || Folder::source(folder.root.open(&file, flags)?, part)).await?
             }
         };
         Ok(Box::new(source))
@@ -195,7 +193,7 @@ impl Storage for LocalStorage {
             Some(target) => folder.write(&path, how, target)?,
             None => {
                 let path = path.clone();
-                blocking(move || folder.write(&path, how, folder.target(&path)?)).await?
+                self.home.gate.run(move || folder.write(&path, how, folder.target(&path)?)).await?
             }
         };
         Ok(Writing { path, sink })
@@ -208,7 +206,7 @@ impl Storage for LocalStorage {
 
     async fn copy(&self, from: &VPath, to: &VPath) -> Result<Stored, NotStored> {
         let (folder, from, to) = (self.folder().await?, from.clone(), to.clone());
-        let copying = blocking(move || Ok(folder.copy(&from, &to)));
+        let copying = self.home.gate.run(move || Ok(folder.copy(&from, &to)));
         copying.await?
     }
 

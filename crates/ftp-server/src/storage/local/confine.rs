@@ -29,6 +29,7 @@ pub(super) struct Root {
     dir: OwnedFd,
     path: PathBuf,
     medium: Medium,
+    device: u64,
 }
 
 /// What to do with a link that is the last name of a path.
@@ -55,7 +56,13 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(&path, flags, Mode::empty())?;
         let medium = Medium::of(&dir)?;
-        Ok(Self { dir, path, medium })
+        let device = rustix::fs::fstat(&dir)?.st_dev;
+        Ok(Self { dir, path, medium, device })
+    }
+
+    /// The device on which it lies.
+    pub(super) fn device(&self) -> u64 {
+        self.device
     }
 
     /// Whether it was removed.

@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use crate::storage::StorageError;
 use crate::storage::local::confine::{Last, Place, Root, is_link};
 use crate::storage::local::durable::Names;
+use crate::storage::local::gate::Gate;
 use crate::storage::local::ground::Ground;
 use crate::storage::local::home::Home;
 use crate::storage::local::host::{name_refusal, refusal};
@@ -37,6 +38,8 @@ const COARSE: u64 = 2;
 pub(super) struct Folder {
     pub(super) root: Arc<Root>,
     pub(super) options: LocalOptions,
+    /// The threads that may wait for it.
+    pub(super) gate: Arc<Gate>,
     pub(super) ground: Arc<Ground>,
     /// Makes the unique fact say nothing about the host.
     pub(super) key: RandomState,
@@ -54,8 +57,9 @@ pub(super) enum Over {
 impl Folder {
     /// What is at `home` now.
     pub(super) fn open(home: &Home, options: &LocalOptions) -> std::io::Result<Self> {
-        let (root, ground) = (home.open()?, Arc::clone(&home.ground));
-        Ok(Self { root, options: options.clone(), ground, key: home.key.clone() })
+        let (root, options, key) = (home.open()?, options.clone(), home.key.clone());
+        let (gate, ground) = (Arc::clone(&home.gate), Arc::clone(&home.ground));
+        Ok(Self { root, options, gate, ground, key })
     }
 
     /// The facts of an open entry.

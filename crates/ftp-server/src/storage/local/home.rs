@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::storage::StorageError;
 use crate::storage::local::confine::Root;
+use crate::storage::local::gate::Gate;
 use crate::storage::local::ground::Ground;
 use crate::storage::local::host::io_refusal;
 
@@ -19,6 +20,8 @@ pub(super) struct Home {
     path: PathBuf,
     /// What was found there last, as long as somebody has it open.
     last: Mutex<Weak<Root>>,
+    /// The threads that may wait for it.
+    pub(super) gate: Arc<Gate>,
     pub(super) ground: Arc<Ground>,
     /// Makes the unique fact say nothing about the host.
     pub(super) key: RandomState,
@@ -30,7 +33,7 @@ impl Home {
         // Only a path of no octets has no absolute form, and nothing is there.
         let path = std::path::absolute(path).unwrap_or_default();
         let ground = Arc::new(Ground::new(path.clone()));
-        Self { path, last: Mutex::default(), ground, key: RandomState::new() }
+        Self { path, last: Mutex::default(), gate: Arc::default(), ground, key: RandomState::new() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -44,6 +47,7 @@ impl Home {
             return Ok(last);
         }
         let root = Arc::new(Root::open_root(&self.path)?);
+        self.gate.lies_on(root.device());
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&root);
         Ok(root)
     }

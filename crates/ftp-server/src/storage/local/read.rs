@@ -152,7 +152,8 @@ impl LocalEntries {
 
     fn begin(&mut self) {
         let open = Arc::clone(&self.open);
-        self.ahead.push_back(tokio::task::spawn_blocking(move || open.page()));
+        let reading = async move { Arc::clone(&open.folder.gate).run(move || open.page()).await };
+        self.ahead.push_back(tokio::spawn(reading));
     }
 }
 
