@@ -103,6 +103,8 @@ impl Driver {
                 }
                 return;
             }
+            // A client that pipelines takes turns with the other sessions of its thread.
+            tokio::task::consume_budget().await;
             let happening = self.attend(&mut drain).await;
             self.respond(happening);
             self.settle();

@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -59,7 +59,7 @@ impl<'a> Candidates<'a> {
 
     /// The client's connection, and the port; or why none of them is the client's.
     pub(super) async fn choose(mut self) -> Result<(Box<TlsStream<TcpStream>>, Option<Lease>), Fault> {
-        let patience = tokio::time::Instant::now() + self.guard.handshake;
+        let mut patience = pin!(tokio::time::sleep(self.guard.handshake));
         let mut refused = Fault::ForeignSession;
         while !self.proving.is_empty() || (self.owner == Owner::Awaited && self.lease.is_some()) {
             tokio::select! {
@@ -72,7 +72,7 @@ impl<'a> Candidates<'a> {
                     Ok(stream) => return Ok((stream, self.lease)),
                     Err(fault) => refused = fault,
                 },
-                () = tokio::time::sleep_until(patience), if self.proving.is_empty() => break,
+                () = &mut patience, if self.proving.is_empty() => break,
             }
         }
         Err(refused)
