@@ -58,6 +58,8 @@ pub struct Client {
     pub silent: u64,
     /// Uploads that ended without TLS close_notify: taken, and refused.
     pub unclosed: Tally,
+    /// Uploads in clear that counted as broken because everything closed behind them without QUIT.
+    pub hung_up: u64,
     /// From where a connection came in its place, the last time.
     pub stranger: Option<IpAddr>,
     /// What went wrong last, in the words of the reply.
@@ -119,6 +121,7 @@ impl Seen {
             active: Tally::default(),
             silent: 0,
             unclosed: Tally::default(),
+            hung_up: 0,
             stranger: None,
             trouble: None,
             last: Instant::now(),
@@ -220,6 +223,11 @@ impl Health {
         let mut seen = self.lock();
         seen.unclosed.count(outcome);
         seen.client(client).unclosed.count(outcome);
+    }
+
+    /// Everything closed behind an upload in clear, without QUIT, and it counted as broken.
+    pub(crate) fn hung_up(&self, client: IpAddr) {
+        self.lock().client(client).hung_up += 1;
     }
 
     /// A transfer failed; in the words of its reply.
@@ -331,11 +339,13 @@ mod tests {
         health.passive(address(2), 40_001, Outcome::Bad, Some(address(9)));
         health.trouble(address(2), "425 no".to_owned(), Moved::Otherwise);
         health.unclosed(address(2), Outcome::Bad);
+        health.hung_up(address(2));
         health.unclosed(address(1), Outcome::Good);
         let report = health.report();
         let [(client, known, suspect)] = report.clients.as_slice() else { panic!("{:?}", report.clients) };
         assert_eq!((*client, known.stranger, *suspect), (address(2), Some(address(9)), Suspect::Client));
         let tally = |good, bad| Tally { good, bad };
+        assert_eq!(known.hung_up, 1);
         assert_eq!((known.unclosed, report.unclosed), (tally(0, 1), tally(1, 1)));
         for number in 0..u32::try_from(CLIENTS_MAX).unwrap() + 10 {
             health.active(IpAddr::from(number.to_be_bytes()), Outcome::Good);

@@ -56,6 +56,7 @@
 //! | `… A second connection came to the port of this transfer, from A …` | another program at the client's address, or its network, came to the port too, perhaps first | TLS with `data_session = "require"`; find that program |
 //! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |
 //! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short | the client; or `close_notify = "optional"`, in `[tls]` or for its account, where a client cannot do better |
+//! | `426 The control connection closed without QUIT right behind …` | a client died, or ends all its uploads like that | see below, `bare_close` |
 //! | `421 …` | the session ends: idle, too many, stopping | see its text |
 //!
 //! Each of them says what is left: "Nothing was written", or how many octets are kept to resume.
@@ -89,6 +90,15 @@
 //!
 //! `visible` keeps what came of a new file under its name, as most servers do, and changes whole files where they are; `never`
 //! keeps nothing.
+//!
+//! # Clients that hang up
+//!
+//! In clear, the end of a client that died looks like the end of its file: its system closes the data connection, and the control
+//! connection next to it. An upload whose control connection goes without QUIT, before its name is given, counts as broken:
+//! the old version stays, what came is kept as above, and log and `doctor` name client, file and octets. Some programs
+//! end all of their uploads like this: ffmpeg (libavformat) and the cameras that are built on it. For their accounts
+//! `bare_close = "new"` stores them under names that are new, `"always"` over old versions, too; that a client died there is
+//! then found out by nobody. Over TLS the end of the data is proved (close_notify), and none of this matters.
 //!
 //! # Listings
 //!

@@ -130,7 +130,7 @@ pub(super) fn note_end(shared: &Shared, client: IpAddr, transfer: &Transferred, 
     shared.health.trouble(client, said, moved);
 }
 
-/// Notes an upload whose data ended without TLS close_notify, be it taken or not.
+/// Notes an upload whose data ended without TLS close_notify, be it taken or not, or behind which everything closed.
 pub(super) fn note_close(
     shared: &Shared,
     who: Who,
@@ -144,6 +144,7 @@ pub(super) fn note_close(
             shared.observer.incident(who, &Incident::Unclosed);
         }
         Err(failure) if failure.fault == Fault::Truncated => shared.health.unclosed(client, Outcome::Bad),
+        Err(failure) if failure.fault == Fault::ClientGone => shared.health.hung_up(client),
         Ok(_) | Err(_) => {}
     }
     result

@@ -151,6 +151,7 @@ fn diagnosis(report: &Report) -> Vec<String> {
             || client.stranger.is_some()
             || client.silent > 1
             || client.unclosed.bad > 0
+            || client.hung_up > 1
         {
             wrong.push(format!("{address}: {}", blame(client, *suspect)));
         }
@@ -171,6 +172,11 @@ fn blame(client: &Client, suspect: Suspect) -> String {
         (None, Suspect::Unknown) if client.unclosed.bad > 0 => format!(
             "its program ends uploads over TLS without close_notify ({} refused): update it, or set close_notify = \"optional\" for its account",
             client.unclosed.bad
+        ),
+        (None, Suspect::Unknown) if client.hung_up > 1 => format!(
+            "it closes everything right behind its uploads in clear, without QUIT, as a client that dies ({} kept back): if its \
+             program does so (ffmpeg, some cameras), set bare_close = \"new\" or \"always\" for its account",
+            client.hung_up
         ),
         (None, Suspect::Unknown) if client.silent > 1 => {
             "connected and nothing moves: a content filter, or packets too big for the path (try data_mss = 1200)".to_owned()
