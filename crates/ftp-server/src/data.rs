@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
+use crate::data::pace::Pace;
 use crate::ports::{Lease, reset};
 use crate::tls::{Holder, Kin, Tls};
 
@@ -26,6 +27,7 @@ pub(crate) mod active;
 mod candidates;
 pub(crate) mod channel;
 pub(crate) mod handover;
+pub(crate) mod pace;
 pub(crate) mod receive;
 pub(crate) mod send;
 
@@ -47,8 +49,7 @@ pub(crate) const HELLO: Duration = Duration::from_secs(10);
 pub(crate) struct Stop {
     /// Set by ABOR, and when the client is gone.
     signal: watch::Receiver<Go>,
-    /// How long no octet may move.
-    pub(crate) stall: Duration,
+    pub(crate) pace: Pace,
     /// When its 150 was said.
     pub(crate) begun: Instant,
 }
@@ -65,8 +66,8 @@ pub(crate) enum Go {
 }
 
 impl Stop {
-    pub(crate) fn new(signal: watch::Receiver<Go>, stall: Duration) -> Self {
-        Self { signal, stall, begun: Instant::now() }
+    pub(crate) fn new(signal: watch::Receiver<Go>, pace: Pace) -> Self {
+        Self { signal, pace, begun: Instant::now() }
     }
 
     /// Whether the transfer is to stop.

@@ -307,7 +307,7 @@ impl Driver {
                 return self.report_connected();
             }
             Done::Dialled(Err(fault)) => return self.report_missed(fault),
-            Done::Received(whole) => return self.transfer.received(*whole),
+            Done::Received(whole) => return self.transfer.received(whole),
             Done::Sent(count, client_end) => Event::Ended(Ok(self.transfer.sent(count, client_end))),
             Done::Ended(result, ending) => Event::Ended(note_close(&self.shared, self.who, result, ending)),
         };

@@ -54,6 +54,7 @@
 //! | `425 TLS handshake on the data connection failed … PROT P is in force` | the client did not shake hands: at an implicit port, and behind AUTH SSL, data are protected without being asked | the client: protect data connections |
 //! | `522 The TLS session of the data connection must resume …` | another account's or address's ticket, or none where the client must hold one | the client, or `data_session`; another program at the client's address may have come first |
 //! | `… A second connection came to the port of this transfer, from A …` | another program at the client's address, or its network, came to the port too, perhaps first | TLS with `data_session = "require"`; find that program |
+//! | `426 After N octets fewer than R a second moved …` | a client slower than `[limits] rate` | the client's line; or a lower `rate` |
 //! | `426 The data connection was made and no octet moved …` | a content filter, or packets too big for the path | FTPS; clamp the segment size; `data_mss = 1200` |
 //! | `426 Data connection ended … without TLS close_notify` | the upload may be cut short | the client; or `close_notify = "optional"`, in `[tls]` or for its account, where a client cannot do better |
 //! | `426 The control connection closed without QUIT right behind …` | a client died, or ends all its uploads like that | see below, `bare_close` |

@@ -25,6 +25,8 @@ pub struct Options {
     pub(crate) line_max: usize,
     /// How long no octet may move in a transfer.
     pub(crate) stall: Duration,
+    /// Octets a second that have to move.
+    pub(crate) rate: u64,
     /// How long a TLS handshake may take, on either kind of connection.
     pub(crate) handshake: Duration,
     /// How long a stopping server waits for transfers.
@@ -49,6 +51,7 @@ impl Default for Options {
         Self {
             line_max: ftp_proto::frame::LINE_MAX,
             stall: Duration::from_secs(60),
+            rate: 0,
             handshake: Duration::from_secs(30),
             drain: Duration::from_secs(30),
             login_delay: Duration::from_secs(1),
@@ -73,6 +76,14 @@ impl Options {
     #[must_use]
     pub fn stall(mut self, stall: Duration) -> Self {
         self.stall = stall;
+        self
+    }
+
+    /// Octets a second that a transfer has to move, over each time in which none may move; 0, the default, if few will do. A
+    /// client that sends an octet now and then is no stalled one, and would stay for ever.
+    #[must_use]
+    pub fn rate(mut self, octets: u64) -> Self {
+        self.rate = octets;
         self
     }
 

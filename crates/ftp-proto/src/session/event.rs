@@ -352,6 +352,13 @@ pub enum Fault {
     ClientGone,
     /// No octet moved for so long.
     Stalled(Duration),
+    /// Fewer octets moved than have to.
+    TooSlow {
+        /// Octets a second that have to move.
+        least: u64,
+        /// Over so long.
+        over: Duration,
+    },
     /// The octets do not follow TYPE, STRU and MODE.
     Undecodable(DataError),
     /// More octets came than RANG allows.

@@ -196,6 +196,13 @@ pub(super) fn failed(failure: &Failure, verb: Verb) -> Reply {
             Code::TRANSFER_ABORTED,
             format!("No octet moved for {} after the first {moved}.", seconds(*time)),
         ),
+        Fault::TooSlow { least, over } => (
+            Code::TRANSFER_ABORTED,
+            format!(
+                "After {moved} octets fewer than {least} a second moved for {}, which this server demands (rate).",
+                seconds(*over)
+            ),
+        ),
         Fault::Undecodable(error) => {
             (Code::LOCAL_ERROR, format!("The data do not follow TYPE, STRU and MODE: {error}."))
         }

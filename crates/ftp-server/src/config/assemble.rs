@@ -110,6 +110,7 @@ impl Config {
         Options::default()
             .line_max(self.limits.line)
             .stall(Duration::from_secs(self.limits.stall))
+            .rate(self.limits.rate)
             .handshake(Duration::from_secs(self.limits.handshake))
             .drain(Duration::from_secs(self.limits.drain))
             .login_delay(seconds(self.limits.login_delay))

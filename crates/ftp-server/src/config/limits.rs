@@ -51,6 +51,8 @@ pub struct LimitsSection {
     /// Seconds without an octet in a transfer.
     #[serde(deserialize_with = "time")]
     pub stall: u64,
+    /// Octets a second that a transfer has to move, over `stall` seconds; 0 if few will do.
+    pub rate: u64,
     /// Seconds for a TLS handshake.
     #[serde(deserialize_with = "time")]
     pub handshake: u64,
@@ -76,6 +78,7 @@ impl Default for LimitsSection {
             accept: 20,
             connect: 10,
             stall: 60,
+            rate: 0,
             handshake: 30,
             line: ftp_proto::frame::LINE_MAX,
             drain: 30,

@@ -107,7 +107,7 @@ impl Upload {
     /// Answers the end in its own way: some clients wait for our close_notify, others have closed already.
     async fn close(&mut self) {
         if let Way::Tls(stream, _) = &mut self.way {
-            let _gone = within(self.intake.stop.stall, stream.shutdown()).await;
+            let _gone = within(self.intake.stop.pace.stall, stream.shutdown()).await;
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::data::handover::{Moving, Progress, Step};
+use crate::data::pace::Pace;
 use crate::data::{DataStream, Stop, at_once, close_gently, end_in_order, stopped};
 use crate::observe::ClientEnd;
 use crate::ports::reset;
@@ -43,6 +44,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 pub(crate) struct Download {
     way: Way,
     stop: Stop,
+    pace: Pace,
     count: Count,
 }
 
@@ -69,18 +71,18 @@ impl Download {
             (DataStream::Clear(stream), None) => Way::Clear(stream, Pieces::new(origin, coding)),
             (DataStream::Tls(stream), _) => Way::Tls(stream, Pieces::new(origin, coding)),
         };
-        Self { way, stop, count: Count::default() }
+        let pace = stop.pace.clone();
+        Self { way, stop, pace, count: Count::default() }
     }
 
     /// Sends until all is sent, or `most` octets have moved; counts as it goes.
     async fn pump(&mut self, most: u64) -> Result<Step, Fault> {
-        let Self { way, stop, count } = self;
-        let stall = stop.stall;
+        let Self { way, stop, pace, count } = self;
         let pump = async {
             match way {
-                Way::Kernel(stream, part) => part.send(stream, stall, most, count).await,
-                Way::Clear(stream, pieces) => pieces.send(stream, stall, most, count).await,
-                Way::Tls(stream, pieces) => pieces.send(&mut **stream, stall, most, count).await,
+                Way::Kernel(stream, part) => part.send(stream, pace, most, count).await,
+                Way::Clear(stream, pieces) => pieces.send(stream, pace, most, count).await,
+                Way::Tls(stream, pieces) => pieces.send(&mut **stream, pace, most, count).await,
             }
         };
         tokio::select! {

@@ -109,7 +109,7 @@ impl Job {
     }
 
     /// What is next for an upload that has come to its end; the upload itself, if it waits for more to be known.
-    pub(super) fn publish(whole: Whole, behind: Behind) -> Result<Self, Whole> {
+    pub(super) fn publish(whole: Box<Whole>, behind: Behind) -> Result<Self, Box<Whole>> {
         let ending = whole.received.ending;
         Ok(match whole.verdict(behind) {
             Verdict::Wait => return Err(whole),

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::auth::Account;
 use crate::data::channel::Channel;
 use crate::data::handover::run;
+use crate::data::pace::Pace;
 use crate::data::receive::{Ending, Upload};
 use crate::data::send::Download;
 use crate::data::{DataStream, Flow, Go, Guard, Stop, active, alone, stopped};
@@ -52,7 +53,7 @@ pub(super) struct Transfer {
     /// Which way they move.
     flow: Option<Flow>,
     /// An upload that has come to its end, while it is not known how its client stands behind it.
-    whole: Option<Whole>,
+    whole: Option<Box<Whole>>,
 }
 
 impl Transfer {
@@ -174,7 +175,7 @@ impl Transfer {
     }
 
     /// All of an upload has come.
-    pub(super) fn received(&mut self, whole: Whole) {
+    pub(super) fn received(&mut self, whole: Box<Whole>) {
         self.whole = Some(whole);
     }
 
@@ -192,7 +193,7 @@ impl Transfer {
         let stop = watch::Sender::new(Go::On);
         let receiver = stop.subscribe();
         self.stop = Some(stop);
-        Stop::new(receiver, shared.options.stall)
+        Stop::new(receiver, Pace::new(shared.options.stall, shared.options.rate))
     }
 
     /// Sends what is open.

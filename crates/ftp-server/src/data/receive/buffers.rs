@@ -68,9 +68,14 @@ impl Buffers {
                     }
                     return Err(fault);
                 }
-                Then::More if moved(&intake.count) >= most => return Ok(Step::Long),
-                // A client that is as fast as the server must not keep the other sessions of this thread waiting.
-                Then::More => tokio::task::yield_now().await,
+                Then::More => {
+                    intake.stop.pace.moved(self.piece.len() as u64)?;
+                    if moved(&intake.count) >= most {
+                        return Ok(Step::Long);
+                    }
+                    // A client that is as fast as the server must not keep the other sessions of this thread waiting.
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }

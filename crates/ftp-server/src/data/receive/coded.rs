@@ -42,6 +42,9 @@ impl Coded {
             (self.piece, then) = fill(stream, piece, &mut intake.stop).await;
             intake.count.wire += self.piece.len() as u64;
             self.decode(intake).await?;
+            if matches!(then, Then::More) {
+                intake.stop.pace.moved(self.piece.len() as u64)?;
+            }
         }
         if let Then::Fault(fault) = then {
             return Err(fault);

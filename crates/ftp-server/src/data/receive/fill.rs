@@ -51,7 +51,7 @@ pub(super) async fn fill<S: AsyncRead + Unpin>(
     mut buffer: Vec<u8>,
     stop: &mut Stop,
 ) -> (Vec<u8>, Then) {
-    let stall = stop.stall;
+    let stall = stop.pace.stall;
     let first = tokio::select! {
         biased;
         () = stopped(stop) => Err(Fault::Aborted),

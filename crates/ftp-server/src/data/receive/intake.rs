@@ -62,9 +62,14 @@ impl Intake {
             match then {
                 Then::End => return Ok(Step::End(Vec::new())),
                 Then::Fault(fault) => return Err(fault),
-                Then::More if self.count.wire >= most => return Ok(Step::Long),
-                // A client that is as fast as the server must not keep the other sessions of this thread waiting.
-                Then::More => tokio::task::yield_now().await,
+                Then::More => {
+                    self.stop.pace.moved(octets as u64)?;
+                    if self.count.wire >= most {
+                        return Ok(Step::Long);
+                    }
+                    // A client that is as fast as the server must not keep the other sessions of this thread waiting.
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }

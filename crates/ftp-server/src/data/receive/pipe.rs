@@ -46,7 +46,7 @@ impl Pipe {
                 Ok(moved) if moved > 0 => (held, waited) = (held + moved, false),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if !waited && held < FIRST => {
-                    let patience = if held > 0 { GATHER } else { stop.stall };
+                    let patience = if held > 0 { GATHER } else { stop.pace.stall };
                     let mut octet = [0];
                     let arrived = tokio::select! {
                         biased;
@@ -87,6 +87,7 @@ impl Pipe {
 mod tests {
     use super::*;
     use crate::data::Go;
+    use crate::data::pace::Pace;
     use crate::data::receive::intake::{Intake, Step, Terms};
     use crate::storage::{Create, LocalOptions, LocalStorage, Storage, Writing};
     use ftp_proto::data::Coding;
@@ -117,7 +118,7 @@ mod tests {
         let mut intake = Intake {
             sink,
             terms: Terms::new(&plan, u64::MAX),
-            stop: Stop::new(stop.subscribe(), Duration::from_millis(200)),
+            stop: Stop::new(stop.subscribe(), Pace::new(Duration::from_millis(200), 0)),
             count: Count::default(),
         };
         let receiving = async {

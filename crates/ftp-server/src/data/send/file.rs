@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ftp_proto::session::{Count, Fault};
 use rustix::io::Errno;
@@ -15,6 +14,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::data::handover::Step;
+use crate::data::pace::Pace;
 use crate::data::{broken, within};
 use crate::page_cache::{is_warm, read_in};
 use crate::storage::StorageError;
@@ -43,7 +43,7 @@ impl Part {
     pub(super) async fn send(
         &mut self,
         stream: &mut TcpStream,
-        stall: Duration,
+        pace: &mut Pace,
         most: u64,
         count: &mut Count,
     ) -> Result<Step, Fault> {
@@ -53,7 +53,7 @@ impl Part {
             let sending = stream.async_io(Interest::WRITABLE, || {
                 rustix::fs::sendfile(&*stream, file, Some(&mut offset), window).map_err(io::Error::from)
             });
-            let sent = within(stall, sending).await?.map_err(|error| whose(&error))? as u64;
+            let sent = within(pace.stall, sending).await?.map_err(|error| whose(&error))? as u64;
             if sent == 0 {
                 let why = "the file became shorter while it was sent";
                 return Err(Fault::Storage(StorageError::Io(why.into())));
@@ -63,6 +63,7 @@ impl Part {
             count.file += sent;
             count.wire += sent;
             if self.left > 0 {
+                pace.moved(sent)?;
                 if count.wire >= most {
                     return Ok(Step::Long);
                 }
@@ -125,9 +126,10 @@ mod tests {
             let (mut count, mut got) = (Count::default(), Vec::new());
             let sending = async {
                 let mut ended = None;
+                let mut pace = Pace::new(std::time::Duration::from_secs(5), 0);
                 // In steps, as a transfer does that goes to another thread on its way.
                 for most in [1 << 20, u64::MAX] {
-                    match part.send(&mut stream, Duration::from_secs(5), most, &mut count).await {
+                    match part.send(&mut stream, &mut pace, most, &mut count).await {
                         Ok(Step::Long) => assert!((1 << 20..u64::MAX).contains(&count.wire)),
                         ended_so => ended = ended.or(Some(ended_so.map(drop))),
                     }

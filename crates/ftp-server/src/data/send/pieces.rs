@@ -2,13 +2,12 @@
 //!
 //! Not here: downloads that the kernel does by itself (`send/file.rs`).
 
-use std::time::Duration;
-
 use ftp_proto::data::{Coding, Encoder};
 use ftp_proto::session::{Count, Fault};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::data::handover::Step;
+use crate::data::pace::Pace;
 use crate::data::send::origin::Origin;
 use crate::data::{broken, moved, within};
 
@@ -35,7 +34,7 @@ impl Pieces {
     pub(super) async fn send<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
-        stall: Duration,
+        pace: &mut Pace,
         most: u64,
         count: &mut Count,
     ) -> Result<Step, Fault> {
@@ -55,7 +54,7 @@ impl Pieces {
             let next = self.origin.next(std::mem::take(&mut self.spare));
             let next = async { next.await.map_err(Fault::Storage) };
             // A client that has gone is heard of at once, however long the storage takes.
-            let ((), next) = tokio::try_join!(write(stream, octets, stall), next)?;
+            let ((), next) = tokio::try_join!(write(stream, octets, pace), next)?;
             count.file += piece.len() as u64;
             count.wire += octets.len() as u64;
             piece.clear();
@@ -69,38 +68,39 @@ impl Pieces {
                 tokio::task::yield_now().await;
             }
         }
-        self.end(stream, stall, count).await.map(|()| Step::End)
+        self.end(stream, pace, count).await.map(|()| Step::End)
     }
 
     /// What the encoder still has, close_notify under TLS, then FIN.
     async fn end<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
-        stall: Duration,
+        pace: &mut Pace,
         count: &mut Count,
     ) -> Result<(), Fault> {
         if let Some(encoder) = &mut self.encoder {
             self.wire.clear();
             encoder.finish(&mut self.wire);
-            write(stream, &self.wire, stall).await?;
+            write(stream, &self.wire, pace).await?;
             count.wire += self.wire.len() as u64;
         }
-        within(stall, stream.shutdown()).await?.map_err(|error| broken(&error))
+        within(pace.stall, stream.shutdown()).await?.map_err(|error| broken(&error))
     }
 }
 
-/// Writes all of `octets`; fails when none moves for as long as `stall`.
+/// Writes all of `octets`, as fast as they have to move.
 async fn write<S: AsyncWrite + Unpin>(
     stream: &mut S,
     mut octets: &[u8],
-    stall: Duration,
+    pace: &mut Pace,
 ) -> Result<(), Fault> {
     while !octets.is_empty() {
-        let written = within(stall, stream.write(octets)).await?.map_err(|error| broken(&error))?;
+        let written = within(pace.stall, stream.write(octets)).await?.map_err(|error| broken(&error))?;
         if written == 0 {
             return Err(broken(&std::io::ErrorKind::WriteZero.into()));
         }
+        pace.moved(written as u64)?;
         octets = octets.get(written..).unwrap_or_default();
     }
-    within(stall, stream.flush()).await?.map_err(|error| broken(&error))
+    within(pace.stall, stream.flush()).await?.map_err(|error| broken(&error))
 }
