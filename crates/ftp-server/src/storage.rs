@@ -315,7 +315,7 @@ pub trait Sink: Send {
     }
 
     /// Whether an older version goes when it gets its name, as far as is known. Where that is so, and it cannot be told
-    /// whether the client was done or died, it is looked at twice.
+    /// whether the client was done or died, it is given some time to be heard of.
     fn replaces(&self) -> bool {
         true
     }

@@ -17,7 +17,10 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Profile, TestServer, builder_for, reset, start};
 use ftp_server::auth::{Account, BareClose, Rights};
-use ftp_server::storage::{Durability, LocalOptions, LocalStorage};
+use ftp_server::storage::{
+    Create, Durability, Entries, Facts, Left, LocalOptions, LocalStorage, MemoryStorage, NotStored, Sink,
+    Source, Span, Storage, StorageError, Stored, VPath, Writing, async_trait,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -114,6 +117,71 @@ async fn a_client_that_dies_in_clear_never_replaces_an_old_version() {
             go(how, control, data).await;
             assert_eq!(after(&server, &file).await.unwrap(), OLD, "{durability:?} {how:?} in round {round}");
         }
+    }
+}
+
+/// A storage whose disk takes its time.
+struct SlowDisk(MemoryStorage);
+
+struct SlowSink(Box<dyn Sink>);
+
+#[async_trait]
+impl Storage for SlowDisk {
+    async fn facts(&self, path: &VPath) -> Result<Facts, StorageError> {
+        self.0.facts(path).await
+    }
+
+    async fn list(&self, dir: &VPath) -> Result<Box<dyn Entries>, StorageError> {
+        self.0.list(dir).await
+    }
+
+    async fn read(&self, file: &VPath, part: Span) -> Result<Box<dyn Source>, StorageError> {
+        self.0.read(file, part).await
+    }
+
+    async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
+        let Writing { path, sink, .. } = self.0.write(file, how).await?;
+        Ok(Writing::new(path, Box::new(SlowSink(sink))))
+    }
+}
+
+#[async_trait]
+impl Sink for SlowSink {
+    async fn write(&mut self, data: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        self.0.write(data).await
+    }
+
+    fn replaces(&self) -> bool {
+        false
+    }
+
+    async fn settle(&mut self, data: Vec<u8>) -> Result<(), StorageError> {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.0.settle(data).await
+    }
+
+    async fn commit(self: Box<Self>, last: Vec<u8>) -> Result<Stored, NotStored> {
+        self.0.commit(last).await
+    }
+
+    async fn abandon(self: Box<Self>) -> Left {
+        self.0.abandon().await
+    }
+}
+
+/// Whoever polls for new files would take the cut one.
+#[tokio::test]
+async fn a_client_that_dies_while_the_disk_works_leaves_no_new_name() {
+    let memory = MemoryStorage::new();
+    let server = start(builder_for(Account::new(Rights::ALL, Arc::new(SlowDisk(memory.clone()))))).await;
+    for octets in [10, 300_000] {
+        let (control, mut data) = begun(&server, "STOR f").await;
+        data.write_all(&vec![b'n'; octets]).await.unwrap();
+        drop(data);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(control);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(memory.file(&VPath::new("/f").unwrap()), None, "{octets} octets");
     }
 }
 

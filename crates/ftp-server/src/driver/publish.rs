@@ -2,16 +2,15 @@
 //!
 //! ```text
 //! Whole ──proved, or QUIT was said──────────────────────────> named
-//!   ├── the control connection stands ──replaces nothing────> named
-//!   │                                 └──on the disk, a look more──> Whole
+//!   ├── the control connection stands ──on the disk, a look more──> named
 //!   ├── it has ended, what came before is still unread ──────> Whole
 //!   └── it is gone ──bare_close────────────────────────────> named, or broken
 //! ```
 //!
 //! Over TLS, close_notify proves that the client was done. In clear the end of a client that died looks like the end of a file:
 //! the kernel closes its data connection, and the control connection microseconds later or earlier. So that one is looked at
-//! directly before the name is given, and where an old version would go, it is given time to be heard of. Not here: what
-//! storages do with either (`storage.rs`).
+//! directly before the name is given, when the octets are on the disk, which takes longer than that mostly; where an old version
+//! would go, it is given time to be heard of. Not here: what storages do with either (`storage.rs`).
 
 use std::time::Duration;
 
@@ -73,9 +72,7 @@ impl Whole {
             _ if self.stop.is_set() => Verdict::Break(Fault::Aborted),
             (Farewell::CloseNotify, _) | (Farewell::Bare, Behind::Quit) => Verdict::Name,
             (Farewell::Bare, Behind::Leaving) => Verdict::Wait,
-            (Farewell::Bare, Behind::Here) if self.looked == Looked::NotYet && replaces() => {
-                Verdict::LookAgain
-            }
+            (Farewell::Bare, Behind::Here) if self.looked == Looked::NotYet => Verdict::LookAgain,
             (Farewell::Bare, Behind::Here) => Verdict::Name,
             (Farewell::Bare, Behind::Gone) => match self.bare_close {
                 BareClose::Always => Verdict::Name,
@@ -97,10 +94,13 @@ impl Whole {
     /// Brings it to the disk, which takes time anyway, while the session listens to its client.
     pub(super) async fn settle(mut self) -> Result<Self, Failure> {
         let last = std::mem::take(&mut self.received.last);
+        let closely = if self.received.sink.replaces() { CLOSELY } else { Duration::ZERO };
         let (settled, ()) = tokio::join!(self.received.sink.settle(last), async {
-            tokio::time::sleep(CLOSELY).await;
-            two_turns().await;
+            if !closely.is_zero() {
+                tokio::time::sleep(closely).await;
+            }
         });
+        two_turns().await;
         self.looked = Looked::Closely;
         match settled {
             Ok(()) => Ok(self),

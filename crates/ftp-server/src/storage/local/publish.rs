@@ -46,6 +46,8 @@ pub(super) struct Staged {
     /// The old version as it was copied, if some of it stays.
     base: Option<std::fs::Metadata>,
     room: Room,
+    /// How far it was brought to the disk last.
+    synced: Option<u64>,
 }
 
 impl Staged {
@@ -61,7 +63,8 @@ impl Staged {
             Start::Change(at) => (Draft::new(&place.dir, &terms.ground.unlinkable)?, at),
         };
         let is_change = naming == Naming::Change;
-        let mut staged = Self { place, draft, old, naming, terms, at, base: None, room: Room::Some };
+        let mut staged =
+            Self { place, draft, old, naming, terms, at, base: None, room: Room::Some, synced: None };
         if is_change {
             staged.copy_old()?;
         }
@@ -126,8 +129,10 @@ impl Staged {
     }
 
     /// Brings what was written so far to the disk.
-    pub(super) fn sync(&self) -> Result<(), StorageError> {
-        make_durable(&self.draft.file, self.terms.durability)
+    pub(super) fn sync(&mut self) -> Result<(), StorageError> {
+        make_durable(&self.draft.file, self.terms.durability)?;
+        self.synced = Some(self.at);
+        Ok(())
     }
 
     /// What was written so far.
@@ -174,7 +179,9 @@ impl Staged {
         if let Err(why) = self.make_ready() {
             return Err(self.not_stored(why));
         }
-        if let Err(why) = make_durable(&self.draft.file, self.terms.durability) {
+        // Facts of an old version that it has taken over are new to the disk, too.
+        let is_synced = self.synced == Some(self.at) && self.old.is_none();
+        if !is_synced && let Err(why) = self.sync() {
             // What the disk has of it is not known.
             return Err(NotStored { why, left: self.discard() });
         }
