@@ -112,7 +112,9 @@ async fn words_that_look_like_switches_are_names_only_if_something_has_that_name
     ] {
         for verb in ["LIST", "NLST"] {
             let (lines, code) = list(&mut client, &format!("{verb} {argument}")).await;
-            let last: Vec<&str> = names(&lines).iter().filter_map(|name| name.rsplit('/').next()).collect();
+            let last = names(&lines).into_iter().filter_map(|name| name.rsplit('/').next());
+            // Those that LIST -a adds are for another test.
+            let last: Vec<&str> = last.filter(|name| !matches!(*name, "." | "..")).collect();
             assert_eq!((last, code), (expected.to_vec(), 226), "{verb} {argument}");
         }
         let (code, text) = client.command(&format!("STAT {argument}")).await;
@@ -151,4 +153,55 @@ async fn stat_shows_dates_as_list_does() {
     }
     let (_, text) = client.command("STAT old").await;
     assert!(text.contains(" Jan 26  2011 old"), "{text}");
+}
+
+/// KIO warns at each listing that lacks them; NLST and MLSD have no such lines.
+#[tokio::test]
+async fn the_directory_itself_and_the_one_above_come_first_where_all_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("sub/deep")).unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    for command in ["LIST -a", "LIST -la sub", "LIST --all sub", "LIST -al /"] {
+        let listing = String::from_utf8(client.download(command).await.0).unwrap();
+        let lines: Vec<&str> = listing.lines().collect();
+        assert!(
+            lines[0].ends_with(" .") && lines[1].ends_with(" ..") && lines.len() == 3,
+            "{command}: {listing}"
+        );
+        assert!(lines.iter().all(|line| line.starts_with('d')), "{listing}");
+    }
+    for command in ["LIST", "LIST -lA", "NLST -a", "MLSD", "LIST -a su*"] {
+        let listing = String::from_utf8(client.download(command).await.0).unwrap();
+        assert_eq!(listing.lines().count(), 1, "{command}: {listing}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_below_is_listed_where_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("top/a/deep")).unwrap();
+    fs::create_dir_all(folder.path().join("top/b")).unwrap();
+    fs::create_dir(folder.path().join("other")).unwrap();
+    fs::write(folder.path().join("other/secret"), "x").unwrap();
+    for (index, name) in ["top/f", "top/a/g", "top/a/deep/h"].into_iter().enumerate() {
+        fs::write(folder.path().join(name), vec![b'x'; index]).unwrap();
+    }
+    std::os::unix::fs::symlink("..", folder.path().join("top/up")).unwrap();
+    let server = start(builder(folder.path())).await;
+    let mut client = Client::login(&server, Profile::Plain).await;
+    let (octets, code, _) = client.download("LIST -lR top").await;
+    let listing = String::from_utf8(octets).unwrap();
+    assert_eq!(code, 226);
+    let headings: Vec<&str> = listing.lines().filter(|line| line.ends_with(':')).collect();
+    let mut sorted = headings.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ["top/a/deep:", "top/a:", "top/b:"], "{listing}");
+    for name in [" f", " a", " b", " up", " g", " deep", " h"] {
+        assert_eq!(listing.lines().filter(|line| line.ends_with(name)).count(), 1, "{name} in {listing}");
+    }
+    assert!(!listing.contains("secret"), "links are not followed");
+    assert!(listing.contains("\r\n\r\ntop/a/deep:\r\n"), "{listing}");
+    let here = String::from_utf8(client.download("LIST -R").await.0).unwrap();
+    assert!(here.contains("./top/a/deep:") && here.contains("secret"), "{here}");
 }

@@ -1,5 +1,6 @@
 //! Arguments of the service commands (RFC 959 §4.1.3): `LIST`, `NLST`, `STAT` and `SITE`.
 
+use bitflags::bitflags;
 use nom::Parser;
 use nom::bytes::complete::{tag, take_while_m_n};
 use nom::combinator::{map_opt, rest};
@@ -9,6 +10,17 @@ use crate::grammar::{Argument, Encode, Expected, Parsed, whole};
 use crate::value::path::PathArg;
 use crate::value::text::{Text, Word};
 use crate::value::time::TimeVal;
+
+bitflags! {
+    /// Switches of `ls` that make a difference.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Switches: u8 {
+        /// `-a`, `--all`: the directory itself and the one above it, too.
+        const ALL = 1;
+        /// `-R`, `--recursive`: what is below, too.
+        const RECURSIVE = 1 << 1;
+    }
+}
 
 /// The argument of `LIST` and `NLST`, and of `STAT`.
 ///
@@ -46,6 +58,29 @@ impl ListArg {
             whole.extend_from_slice(path.as_bytes());
         }
         PathArg::new(whole).map(Self)
+    }
+
+    /// The switches in front.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        let (mut left, mut switches) = (self.0.as_bytes(), Switches::empty());
+        while let Some((switch, tail)) = leading_switch(left) {
+            left = tail;
+            match switch {
+                b"--" => break,
+                b"--all" => switches |= Switches::ALL,
+                b"--recursive" => switches |= Switches::RECURSIVE,
+                letters if !letters.starts_with(b"--") => {
+                    for (letter, switch) in [(b'a', Switches::ALL), (b'R', Switches::RECURSIVE)] {
+                        if letters.contains(&letter) {
+                            switches |= switch;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        switches
     }
 
     /// What may be meant, four things at most, in the order in which it is tried; `None` is the working directory.
@@ -264,6 +299,22 @@ mod tests {
             assert_eq!(made.readings().last().unwrap().as_ref(), last);
         }
         assert_eq!((ListArg::new(b"", None), ListArg::new(b"l a", None)), (None, None));
+    }
+
+    #[test]
+    fn switches_that_make_a_difference() {
+        let both = Switches::all();
+        for (argument, switches) in [
+            ("-la sub", Switches::ALL),
+            ("-lR", Switches::RECURSIVE),
+            ("-a -R d", both),
+            ("--all --recursive", both),
+            ("-A -- -aR", Switches::empty()),
+            ("--color=aR", Switches::empty()),
+            ("a -a", Switches::empty()),
+        ] {
+            assert_eq!(ListArg::parse(argument.as_bytes()).unwrap().switches(), switches, "{argument}");
+        }
     }
 
     #[test]

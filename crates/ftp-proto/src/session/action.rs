@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::command::service::Switches;
 use crate::data::Coding;
 use crate::reply::Reply;
 use crate::session::event::TlsFacts;
@@ -161,8 +162,8 @@ pub enum Create {
 pub enum Format {
     /// NLST: names, behind the directory as the client wrote it.
     Names,
-    /// LIST.
-    Unix,
+    /// LIST with these switches.
+    Unix(Switches),
     /// MLSD with these facts; of directories only.
     Facts(FactSet),
 }

@@ -48,13 +48,16 @@ impl LoggedIn {
         self.begin(core, transfer, request);
     }
 
-    /// `LIST` and `NLST`. The switches of `ls` that clients send change nothing.
+    /// `LIST` and `NLST`. Of the switches of `ls` that clients send, `-a` and `-R` change LIST, and the others nothing.
     pub(super) fn list(&mut self, core: &mut Core, verb: Verb, argument: Option<&ListArg>) {
         self.settings.restart = Restart::No;
         let Some((path, readings)) = self.readings(core, verb, argument) else {
             return self.retire_endpoint(core);
         };
-        let format = if verb == Verb::Nlst { Format::Names } else { Format::Unix };
+        let format = match verb {
+            Verb::Nlst => Format::Names,
+            _ => Format::Unix(argument.map(ListArg::switches).unwrap_or_default()),
+        };
         let request = Request::OpenList(readings, format);
         self.begin(core, Transfer::new(verb, path, Plan::Send(Outgoing::Listing), core.now), request);
     }

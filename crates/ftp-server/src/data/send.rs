@@ -26,9 +26,11 @@ mod file;
 mod listing;
 mod origin;
 mod pieces;
+mod tree;
 
 pub(crate) use listing::{Listing, now};
 pub(crate) use origin::Origin;
+pub(crate) use tree::Tree;
 
 use file::Part;
 use pieces::Pieces;

@@ -2,17 +2,20 @@
 //!
 //! Not here: replies. What a storage refuses goes to the session as it is.
 
+use std::sync::Arc;
+
+use ftp_proto::command::service::Switches;
 use ftp_proto::session::{Answer, Create, Format, Reading, Refusal, Request, Rights, Shown, Span};
 use ftp_proto::value::facts::{FactChange, Facts, Kind};
 use ftp_proto::value::path::VPath;
 
 use crate::data::Flow;
-use crate::data::send::{Listing, Origin, now};
+use crate::data::send::{Listing, Origin, Tree, now};
 use crate::storage::{Digest, Sink, Storage, Writing, digest};
 
 mod reading;
 
-use reading::{Found, find};
+use reading::{Found, Whole, dotted, find};
 
 /// Entries that STAT shows at most; a longer directory is for LIST.
 const STAT_ENTRIES_MAX: usize = 2000;
@@ -38,10 +41,11 @@ impl Ready {
 
 /// Asks a storage.
 pub(super) async fn ask(
-    storage: &dyn Storage,
+    shared: &Arc<dyn Storage>,
     rights: Rights,
     request: Request,
 ) -> Result<(Answer, Ready), Refusal> {
+    let storage = &**shared;
     let answer = match request {
         Request::Facts(path) => permitted(storage.facts(&path).await?, rights),
         Request::OwnFacts(path) => permitted(storage.own_facts(&path).await?, rights),
@@ -52,7 +56,7 @@ pub(super) async fn ask(
         },
         Request::Entries(readings) => Answer::Shown(shown(find(storage, readings).await?).await?),
         Request::OpenFile(path, span) => return open_file(storage, &path, span).await,
-        Request::OpenList(readings, format) => return open_list(storage, rights, readings, format).await,
+        Request::OpenList(readings, format) => return open_list(shared, rights, readings, format).await,
         Request::MayWrite(path, how) => {
             if how == Create::Append && !rights.contains(Rights::WRITE) {
                 needs_file(storage, &path).await?;
@@ -134,20 +138,34 @@ async fn open_file(storage: &dyn Storage, path: &VPath, span: Span) -> Result<(A
 
 /// Opens a listing. That of MLSD is of a directory, and nothing else is meant by its argument.
 async fn open_list(
-    storage: &dyn Storage,
+    storage: &Arc<dyn Storage>,
     rights: Rights,
     mut readings: Vec<Reading>,
     format: Format,
 ) -> Result<(Answer, Ready), Refusal> {
-    let Found { path, entries, prefix, .. } = match format {
+    let Found { path, entries, prefix, whole, .. } = match format {
         Format::Facts(_) => {
             let Reading { path, .. } = readings.pop().ok_or(Refusal::NotFound)?;
             let entries = storage.list(&path).await?;
-            Found { path, kind: Kind::Dir, entries, prefix: Vec::new() }
+            Found { path, kind: Kind::Dir, entries, prefix: Vec::new(), whole: Whole::Part }
         }
-        Format::Names | Format::Unix => find(storage, readings).await?,
+        Format::Names | Format::Unix(_) => find(&**storage, readings).await?,
     };
+    let switches = match (&format, whole) {
+        (Format::Unix(switches), Whole::Directory) => *switches,
+        _ => Switches::empty(),
+    };
+    let entries = match switches.contains(Switches::ALL) {
+        true => Box::new(dotted(&**storage, &path, entries).await?),
+        false => entries,
+    };
+    let tree = switches.contains(Switches::RECURSIVE);
+    let tree = tree.then(|| Tree::new(Arc::clone(storage), path.clone(), prefix.clone()));
     let listing = Listing::new(entries, format, rights.perm()).behind(prefix);
+    let listing = match tree {
+        Some(tree) => listing.with(tree),
+        None => listing,
+    };
     Ok((Answer::Listed(path), Ready::Download(Origin::Listing(listing))))
 }
 

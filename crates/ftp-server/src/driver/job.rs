@@ -89,7 +89,7 @@ impl Job {
         let (storage, rights) = (Arc::clone(&account.storage), account.rights);
         let bereft = if matches!(request, Request::Digest(..)) { Bereft::Drop } else { Bereft::Finish };
         Self::new(bereft, async move {
-            match ask(&*storage, rights, request).await {
+            match ask(&storage, rights, request).await {
                 Ok((answer, ready)) => Done::Stored(Ok(answer), ready),
                 Err(refusal) => Done::Stored(Err(refusal), Ready::Nothing),
             }

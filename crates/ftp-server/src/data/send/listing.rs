@@ -7,6 +7,7 @@ use ftp_proto::session::Format;
 use ftp_proto::value::facts::{Entry, Perm};
 use ftp_proto::value::time::TimeVal;
 
+use crate::data::send::tree::Tree;
 use crate::storage::{Entries, StorageError};
 
 /// A listing that is written page by page.
@@ -18,11 +19,13 @@ pub(crate) struct Listing {
     /// What the user may do with entries at most.
     perm: Perm,
     now: TimeVal,
+    /// What is below, if that is to be listed, too.
+    tree: Option<Box<Tree>>,
 }
 
 impl Listing {
     pub(crate) fn new(entries: Box<dyn Entries>, format: Format, perm: Perm) -> Self {
-        Self { entries, format, prefix: Vec::new(), perm, now: now() }
+        Self { entries, format, prefix: Vec::new(), perm, now: now(), tree: None }
     }
 
     /// The same with what NLST puts in front of each name.
@@ -31,11 +34,27 @@ impl Listing {
         self
     }
 
+    /// The same with what is below, each directory under its name.
+    pub(crate) fn with(mut self, tree: Tree) -> Self {
+        self.tree = Some(Box::new(tree));
+        self
+    }
+
     /// The lines of the next page that has any; none at the end.
     pub(super) async fn next_lines(&mut self, mut out: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         while out.is_empty() {
-            let Some(page) = self.entries.next_page().await? else { break };
-            page.into_iter().for_each(|entry| self.write(entry, &mut out));
+            if let Some(page) = self.entries.next_page().await? {
+                if let Some(tree) = &mut self.tree {
+                    page.iter().try_for_each(|entry| tree.note(entry))?;
+                }
+                page.into_iter().for_each(|entry| self.write(entry, &mut out));
+                continue;
+            }
+            let Some(tree) = &mut self.tree else { break };
+            let Some(next) = tree.next().await? else { break };
+            self.entries = next;
+            out.extend_from_slice(b"\r\n");
+            tree.heading(&mut out);
         }
         Ok(out)
     }
@@ -44,7 +63,7 @@ impl Listing {
         entry.facts.perm = entry.facts.perm.intersection(self.perm);
         match &self.format {
             Format::Names => names::write(&self.prefix, &entry.name, out),
-            Format::Unix => unix::write(&entry, self.now, out),
+            Format::Unix(_) => unix::write(&entry, self.now, out),
             Format::Facts(set) => mlsx::write_line(&entry, *set, out),
         }
     }

@@ -19,6 +19,16 @@ pub(super) struct Found {
     pub(super) entries: Box<dyn Entries>,
     /// The directory of the entries as the client wrote it: `NLST sub/file` yields `sub/file`.
     pub(super) prefix: Vec<u8>,
+    pub(super) whole: Whole,
+}
+
+/// What the entries are of the directory that they lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// All of it: the directory itself is what was found.
+    Directory,
+    /// Those that were meant, or something by itself.
+    Part,
 }
 
 /// Finds what is meant. A reading that is not there is passed over; the last one may be a pattern, and an exact name goes
@@ -43,7 +53,10 @@ pub(super) async fn find(storage: &dyn Storage, readings: Vec<Reading>) -> Resul
 async fn look(storage: &dyn Storage, reading: &Reading) -> Result<Found, Refusal> {
     let path = reading.path.clone();
     let refusal = match storage.list(&path).await {
-        Ok(entries) => return Ok(Found { path, kind: Kind::Dir, entries, prefix: given(reading).to_vec() }),
+        Ok(entries) => {
+            let (prefix, whole) = (given(reading).to_vec(), Whole::Directory);
+            return Ok(Found { path, kind: Kind::Dir, entries, prefix, whole });
+        }
         Err(refusal @ (Refusal::NotADirectory | Refusal::NotFound | Refusal::Outside)) => refusal,
         Err(refusal) => return Err(refusal),
     };
@@ -52,14 +65,26 @@ async fn look(storage: &dyn Storage, reading: &Reading) -> Result<Found, Refusal
         return Err(refusal);
     }
     let entry = Entry { name: path.name().to_vec(), facts };
-    Ok(Found { path, kind: Kind::File, entries: listing(vec![entry]), prefix: parent(reading) })
+    Ok(Found {
+        path,
+        kind: Kind::File,
+        entries: listing(vec![entry]),
+        prefix: parent(reading),
+        whole: Whole::Part,
+    })
 }
 
 /// The entries that match a pattern. That there are none is no fault: a group of files may be empty (RFC 959 §4.1.3).
 async fn matching(storage: &dyn Storage, pattern: Pattern, reading: Reading) -> Result<Found, Refusal> {
     let all = storage.list(&reading.path.parent()).await?;
     let prefix = parent(&reading);
-    Ok(Found { path: reading.path, kind: Kind::Dir, entries: Box::new(Matching { all, pattern }), prefix })
+    Ok(Found {
+        path: reading.path,
+        kind: Kind::Dir,
+        entries: Box::new(Matching { all, pattern }),
+        prefix,
+        whole: Whole::Part,
+    })
 }
 
 fn given(reading: &Reading) -> &[u8] {
@@ -91,5 +116,38 @@ impl Entries for Matching {
             page.retain(|entry| self.pattern.matches(&entry.name));
         }
         Ok(page)
+    }
+}
+
+/// A directory itself and the one above it, before its entries; the root is its own.
+pub(super) async fn dotted(
+    storage: &dyn Storage,
+    dir: &VPath,
+    entries: Box<dyn Entries>,
+) -> Result<Dotted, Refusal> {
+    let dots =
+        [(b".".to_vec(), dir.clone(), Kind::CurrentDir), (b"..".to_vec(), dir.parent(), Kind::ParentDir)];
+    let mut first = Vec::new();
+    for (name, path, kind) in dots {
+        let mut facts = storage.facts(&path).await?;
+        facts.kind = kind;
+        first.push(Entry { name, facts });
+    }
+    Ok(Dotted { first: Some(first), entries })
+}
+
+/// Entries behind some that come first.
+pub(super) struct Dotted {
+    first: Option<Vec<Entry>>,
+    entries: Box<dyn Entries>,
+}
+
+#[async_trait]
+impl Entries for Dotted {
+    async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, Refusal> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.entries.next_page().await,
+        }
     }
 }
