@@ -24,6 +24,7 @@ cases! {
     classic_names: ["RFC3659-8-NAM-12"] Data [Write];
     times_are_dates: ["RFC3659-2.3-TIME-7", "RFC3659-2.3-MDTM-5"] Data [Write];
     directories_change: ["RFC3659-7.5.3-FCT-7"] Control [Write];
+    lower_case: ["PRAC-FCT-16"] Data [Write];
     no_guesses: ["RFC3659-7.5.8-FCT-12"] Control [Write];
 }
 
@@ -240,4 +241,17 @@ async fn no_guesses(context: Context) -> Outcome {
     }
     kinds.dedup();
     must!(kinds.len() == 1, "no media type that follows the suffix", format!("{kinds:?}"))
+}
+
+async fn lower_case(context: Context) -> Outcome {
+    let mut peer = furnished(&context).await?;
+    for line in peer.listing("MLSD").await? {
+        let facts = line.split(' ').next().unwrap_or_default();
+        let mut names = facts.split(';').filter_map(|fact| Some(fact.split_once('=')?.0));
+        let count = names.clone().count();
+        let known = |name: &str| matches!(name, "type" | "size" | "modify" | "perm" | "unique" | "create");
+        let good = names.all(|name| known(name) || !known(&name.to_ascii_lowercase()));
+        must!(good && count > 0, "type, size and modify in lower case", line.clone())?;
+    }
+    Ok(())
 }

@@ -25,6 +25,7 @@ cases! {
     site: ["RFC1123-4.1.2.8-SITE-8", "RFC2577-9-SITE-9"] Control;
     format_directives: ["PRAC-INJ-4"] Control;
     urgent: ["RFC959-4.1.3-TEL-3"] Clear [Write];
+    urgent_commands: ["PRAC-ABOR-11"] Clear;
 }
 
 async fn telnet_options(context: Context) -> Outcome {
@@ -228,4 +229,15 @@ async fn urgent(context: Context) -> Outcome {
         peer.expect("NOOP", &[200]).await?;
     }
     Ok(())
+}
+
+async fn urgent_commands(context: Context) -> Outcome {
+    let mut peer = context.login().await?;
+    for (line, codes) in [(&b"ABOR\r\n"[..], &[225, 226][..]), (b"STAT\r\n", &[211])] {
+        let socket = peer.socket().ok_or_else(|| Stop::Broken("no connection".to_owned()))?;
+        let sent = socket2::SockRef::from(socket).send_out_of_band(line);
+        sent.map_err(|error| Stop::Broken(error.to_string()))?;
+        peer.expect_reply(codes).await?;
+    }
+    peer.expect("NOOP", &[200]).await.map(drop)
 }

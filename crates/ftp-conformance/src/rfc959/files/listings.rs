@@ -24,6 +24,9 @@ cases! {
     stat_inside_tls: ["PRAC-STAT-7"] Explicit [Write];
     big_directory: ["PRAC-LIST-9"] Control [Write, Load];
     patterns: ["PRAC-NLST-5"] Control [Write];
+    patterns_match: ["PRAC-NLST-6"] Data [Write];
+    switches_of_ls: ["PRAC-LIST-12"] Data [Write];
+    stat_is_list: ["PRAC-STAT-8"] Data [Write];
 }
 
 async fn list_names(context: Context) -> Outcome {
@@ -271,4 +274,44 @@ async fn patterns(context: Context) -> Outcome {
         "a.txt, or 450 or 550",
         format!("{}, {shown:?}", reply.show()),
     )
+}
+
+async fn patterns_match(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    for name in ["a.txt", "b.txt", "c.dat"] {
+        peer.put(name, b"x").await?;
+    }
+    for (line, names) in [("NLST *.txt", &["a.txt", "b.txt"][..]), ("NLST ?.dat", &["c.dat"])] {
+        let mut lines = peer.listing(line).await?;
+        lines.sort();
+        must!(lines == names, &format!("{names:?} to {line}"), format!("{lines:?}"))?;
+    }
+    Ok(())
+}
+
+async fn switches_of_ls(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.expect("MKD sub", &[257]).await?;
+    peer.put("sub/f", b"x").await?;
+    for switch in ["-C", "-CF", "-lp", "-alt", "-1", "--color=never"] {
+        for verb in ["LIST", "NLST"] {
+            let line = format!("{verb} {switch} sub");
+            let lines = peer.listing(&line).await?;
+            let shown = lines.iter().any(|line| line.ends_with('f'));
+            must!(shown, &format!("f in {line}"), format!("{lines:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn stat_is_list(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    peer.put("f", b"x").await?;
+    // One of long ago, if the server can set times: its line has a year.
+    peer.command("MFMT 20090615000000 f").await?;
+    let lines = peer.listing("LIST f").await?;
+    let reply = peer.expect("STAT f", &[211, 212, 213]).await?;
+    let listed = lines.first().map(|line| line.trim()).unwrap_or_default();
+    let shown = reply.lines.iter().any(|line| String::from_utf8_lossy(line).trim() == listed);
+    must!(shown && !listed.is_empty(), &format!("the line {listed:?} of LIST"), reply.show())
 }

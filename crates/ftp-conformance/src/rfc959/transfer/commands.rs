@@ -20,6 +20,7 @@ cases! {
     stou: ["RFC1123-4.1.2.9-STOU-1", "RFC959-4.1.3-STOU-2"] Data [Write];
     stou_argument: ["RFC959-5.3.1-STOU-3"] Data [Write];
     allo: ["RFC959-4.1.3-ALLO-1"] Data [Write];
+    allo_differs: ["PRAC-ALLO-4"] Data [Write];
     allo_wrong: ["RFC959-5.4-ALLO-2"] Control;
     cwd_keeps_parameters: ["RFC959-4.1.1-CWD-3"] Data [Write];
     append_otherwise: ["RFC1123-4.1.3.4-APPE-4"] Data [Write];
@@ -177,6 +178,17 @@ async fn allo(context: Context) -> Outcome {
     peer.expect("ALLO 5 R 80", &[200, 202]).await?;
     peer.expect("ALLO 5", &[200, 202]).await?;
     peer.put("f", b"five!").await
+}
+
+async fn allo_differs(context: Context) -> Outcome {
+    let mut peer = context.scratch().await?;
+    for line in ["ALLO 512", "ALLO 0", "ALLO 3", "ALLO 100 R 80"] {
+        peer.expect(line, &[200, 202]).await?;
+        peer.expect("NOOP", &[200]).await?;
+        peer.put("f", b"five!").await?;
+        same(b"five!", &peer.get("f").await?)?;
+    }
+    Ok(())
 }
 
 async fn allo_wrong(context: Context) -> Outcome {
