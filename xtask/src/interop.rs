@@ -1,6 +1,7 @@
 //! Real clients against the release binary: each client, each way of making data connections, each profile.
 //!
-//! Then what `data_session` promises of clients that resume TLS sessions and of one that does not (`interop/reuse.rs`).
+//! Then errands of other clients (`interop/errands.rs`): patterns, switches, ALLO, abort in urgent data, many files at once. Then
+//! what `data_session` promises of clients that resume TLS sessions and of one that does not (`interop/reuse.rs`).
 //!
 //! What a client does stands in `xtask/interop/clients.py`; here are the server and the matrix. A cell that a client
 //! cannot do says so; a failing cell fails the task.
@@ -12,6 +13,7 @@ use std::time::Instant;
 
 use crate::run::{comes_up, command, free_address, need_module, need_programs, root, run};
 
+mod errands;
 mod reuse;
 
 const CLIENTS: [&str; 5] = ["curl", "lftp", "wget", "ftplib", "aioftp"];
@@ -152,6 +154,9 @@ pub(crate) fn interop(args: &Args) -> Result<(), String> {
     }
     println!("\n{good} cells good; - marks what a client cannot do:");
     cannot.keys().for_each(|why| println!("  {why}"));
+    if args.client.is_empty() && args.mode.is_empty() && args.profile.is_empty() {
+        bad.extend(errands::errands(&daemon, folder.path())?);
+    }
     if args.mode.is_empty() && args.profile.is_empty() {
         bad.extend(reuse::reuse(&chosen(&args.client, &CLIENTS))?);
     }
