@@ -193,7 +193,7 @@ pub enum Refusal {
     #[error("is a directory")]
     IsADirectory,
     /// The name is taken.
-    #[error("exists already")]
+    #[error("file already exists")]
     Exists,
     /// It is neither a file nor a directory: a pipe, a socket, a device.
     #[error("neither a file nor a directory")]

@@ -44,8 +44,16 @@ impl Refusal {
 
     /// The reply to `verb` for `path`.
     pub(super) fn reply(&self, verb: Verb, path: &VPath) -> Reply {
-        let text = [path.as_bytes(), format!(": {self}.").as_bytes()].concat();
+        let text = [path.as_bytes(), format!(": {}.", self.words(verb)).as_bytes()].concat();
         Reply::line(self.code(verb), Text::clean(text))
+    }
+
+    /// Why, in the words that clients look for: FileZilla and others go on where a directory "already exists".
+    fn words(&self, verb: Verb) -> String {
+        match (self, verb) {
+            (Self::Exists, Verb::Mkd) => "file or directory already exists".to_owned(),
+            _ => self.to_string(),
+        }
     }
 }
 
@@ -223,6 +231,14 @@ mod tests {
         assert_eq!(Refusal::NotFound.reply(Verb::Retr, &path).code(), Code::FILE_UNAVAILABLE);
         assert_eq!(Refusal::NotFound.reply(Verb::Stor, &path).code(), Code::NAME_NOT_ALLOWED);
         assert_eq!(Refusal::NotFound.reply(Verb::Retr, &path).text(), b"/a: no such file or directory.");
+    }
+
+    #[test]
+    fn what_exists_already_is_told_in_the_words_that_clients_look_for() {
+        let path = VPath::new("/a").unwrap();
+        let text = |verb| Refusal::Exists.reply(verb, &path).text().to_vec();
+        assert_eq!(text(Verb::Mkd), b"/a: file or directory already exists.");
+        assert_eq!(text(Verb::Rnto), b"/a: file already exists.");
     }
 
     #[test]
