@@ -1,5 +1,6 @@
 //! What `serve` is to serve: settings, the users of the command line, the files of the certificate.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ftp_server::storage::{LocalOptions, LocalStorage};
@@ -48,7 +49,12 @@ fn certificate_files(settings: &Settings, args: &ServeArgs) -> Result<(PathBuf, 
     match (&args.cert, &args.key, &tls.cert, &tls.key) {
         (Some(cert), Some(key), ..) => Ok((cert.clone(), key.clone())),
         (_, _, Some(cert), Some(key)) => Ok((cert.get_ref().clone(), key.get_ref().clone())),
-        (_, _, None, None) => identity::self_signed(&identity::state_folder()?),
+        (_, _, None, None) => {
+            let listen = &settings.config.listen;
+            let listened: Vec<IpAddr> =
+                listen.explicit.iter().chain(&listen.implicit).map(SocketAddr::ip).collect();
+            identity::self_signed(&identity::state_folder()?, &identity::addresses(&listened))
+        }
         _ => Err(format!("{}: [tls] needs both cert and key", settings.name())),
     }
 }

@@ -1,6 +1,7 @@
 //! `ftp-server serve`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, RwLock};
 
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::answering::answer;
-use crate::cli::ServeArgs;
+use crate::cli::{NamedPassword, ServeArgs};
 use crate::doctor::Known;
 use crate::log::{self, Lines, say};
 use crate::plan::{Plan, plan};
@@ -78,6 +79,7 @@ async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
     let config = &plan.settings.config;
     let (chain, key) = read_certificate(&plan.files.0, &plan.files.1)?;
     let fingerprint = chain.first().map(identity::fingerprint).unwrap_or_default();
+    let pin = identity::pin(&key);
     let tls = Tls::with_ring(chain, key).map_err(|error| error.to_string())?;
     let tls = tls.data_session(config.tls.data_session.0).close_notify(config.tls.close_notify.0);
     plan.settings.certify(&tls, &plan.files)?;
@@ -94,7 +96,7 @@ async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
     }
     plan.settings.open_to_others(&plan.files).iter().for_each(|warning| tracing::warn!("{warning}"));
     let server = bind(&plan.settings, &users, &tls).await?;
-    announce(args, &plan, &server, &fingerprint);
+    announce(args, &plan, &server, (&fingerprint, pin.as_deref()));
     say_what_shares_the_range(&plan.settings.config.passive.ports.get_ref().0);
     match doctor::socket(args.doctor.as_deref()) {
         Ok(socket) => {
@@ -202,7 +204,7 @@ fn say_what_shares_the_range(range: &std::ops::RangeInclusive<u16>) {
 }
 
 /// Prints what a person needs to connect.
-fn announce(args: &ServeArgs, plan: &Plan, server: &Server, fingerprint: &str) {
+fn announce(args: &ServeArgs, plan: &Plan, server: &Server, (fingerprint, pin): (&str, Option<&str>)) {
     let config = &plan.settings.config;
     let explicit = config.listen.explicit.len();
     let asked = explicit + config.listen.implicit.len() > 0;
@@ -227,18 +229,35 @@ fn announce(args: &ServeArgs, plan: &Plan, server: &Server, fingerprint: &str) {
         say!("  {:<28} {}", "password (made now)", user.password);
     }
     let Some(user) = plan.named.first() else { return };
+    propose(user, &plan.files.0, (explicit.last(), implicit.last()), pin);
+}
+
+/// Prints lines to try, on this machine and on another one.
+fn propose(
+    user: &NamedPassword,
+    cert: &Path,
+    (explicit, implicit): (Option<&SocketAddr>, Option<&SocketAddr>),
+    pin: Option<&str>,
+) {
     let at = |address: &SocketAddr| {
         let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         SocketAddr::new(ip, address.port())
     };
     let quoted = format!("{}:{}", user.name, user.password).replace('\'', "'\\''");
-    let trust = format!("--cacert '{}'", plan.files.0.display());
+    let trust = format!("--cacert '{}'", cert.display());
     say!("\nTry it:");
-    if let Some(address) = explicit.last() {
+    if let Some(address) = explicit {
         say!("  curl --ssl-reqd {trust} --user '{quoted}' -T FILE ftp://{}/", at(address));
         say!("  curl --ssl-reqd {trust} --user '{quoted}' ftp://{}/", at(address));
-    } else if let Some(address) = implicit.last() {
+    } else if let Some(address) = implicit {
         say!("  curl {trust} --user '{quoted}' -T FILE ftps://{}/", at(address));
     }
+    // The pin is all that is compared there: names and addresses need not be in the certificate.
+    let (Some(pin), Some(address)) = (pin, explicit.or(implicit)) else { return say!("") };
+    let Some(ip) = identity::addresses(&[address.ip()]).first().copied() else { return say!("") };
+    let (switch, scheme) = if explicit.is_some() { ("--ssl-reqd ", "ftp") } else { ("", "ftps") };
+    let there = SocketAddr::new(ip, address.port());
+    say!("On another machine:");
+    say!("  curl {switch}--insecure --pinnedpubkey '{pin}' --user '{quoted}' -T FILE {scheme}://{there}/");
     say!("");
 }
