@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -14,11 +13,11 @@ use std::time::{Duration, Instant};
 use ftp_proto::session::{Count, Fault};
 use ftp_proto::value::text::Text;
 use socket2::SockRef;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
+use crate::data::linger::{LINGER, Lingering};
 use crate::data::pace::Pace;
 use crate::ports::{Lease, reset};
 use crate::tls::{Holder, Kin, Tls};
@@ -27,6 +26,7 @@ pub(crate) mod active;
 mod candidates;
 pub(crate) mod channel;
 pub(crate) mod handover;
+pub(crate) mod linger;
 pub(crate) mod pace;
 pub(crate) mod receive;
 pub(crate) mod send;
@@ -36,9 +36,6 @@ pub(crate) const BUFFER: usize = 1 << 20;
 
 /// How long no octet may come of a client that has left its control connection.
 const BREAK: Duration = Duration::from_secs(2);
-
-/// How long a closed connection is read from, so that its last octets are not lost to a RST.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a client may leave a data connection without the first octet of its handshake. Some never send one: they take
 /// it for a connection in clear.
@@ -52,6 +49,8 @@ pub(crate) struct Stop {
     pub(crate) pace: Pace,
     /// When its 150 was said.
     pub(crate) begun: Instant,
+    /// Where its connection goes when it is closed.
+    pub(crate) lingering: Lingering,
 }
 
 /// Whether a transfer goes on.
@@ -66,8 +65,8 @@ pub(crate) enum Go {
 }
 
 impl Stop {
-    pub(crate) fn new(signal: watch::Receiver<Go>, pace: Pace) -> Self {
-        Self { signal, pace, begun: Instant::now() }
+    pub(crate) fn new(signal: watch::Receiver<Go>, pace: Pace, lingering: Lingering) -> Self {
+        Self { signal, pace, begun: Instant::now(), lingering }
     }
 
     /// Whether the transfer is to stop.
@@ -100,6 +99,8 @@ pub(crate) struct Guard {
     pub(crate) kin: Kin,
     /// How long a handshake may take.
     pub(crate) handshake: Duration,
+    /// Where connections go that are refused.
+    pub(crate) lingering: Lingering,
 }
 
 impl Guard {
@@ -147,17 +148,6 @@ pub(crate) enum Flow {
 /// A connection that is dropped ends by FIN again, behind what was sent.
 pub(crate) fn end_in_order(stream: &TcpStream) {
     let _refused = SockRef::from(stream).set_linger(None);
-}
-
-/// Closes a connection that the server has written to: what is on its way arrives, whatever the client still sends.
-pub(crate) fn close_gently(mut stream: TcpStream) {
-    // Whether the end of it can be told shows in what comes back.
-    let _refused = SockRef::from(&stream).shutdown(Shutdown::Write);
-    tokio::spawn(async move {
-        let mut void = [0; 4096];
-        let drain = async { while stream.read(&mut void).await.is_ok_and(|count| count > 0) {} };
-        let _late = tokio::time::timeout(LINGER, drain).await;
-    });
 }
 
 /// Runs a transfer, and for as long as somebody may be late turns away whoever comes to its port besides.

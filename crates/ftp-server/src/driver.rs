@@ -252,7 +252,7 @@ impl Driver {
             }
             Action::Store(request) => self.ask(request),
             Action::Listen => {
-                self.transfer = Transfer::default();
+                drop(self.transfer.take());
                 self.job = Some(Job::listen(Arc::clone(&self.shared), self.peer(), self.local));
             }
             Action::Accept(within) => {
@@ -299,7 +299,7 @@ impl Driver {
             Done::Listening(Err(none)) => no_port(&self.shared, &none),
             Done::Listening(Ok((lease, ip))) => {
                 let address = SocketAddr::new(ip, lease.port());
-                self.transfer = Transfer::reserved(&self.shared, self.who, (lease, address));
+                self.transfer.reserve(&self.shared, self.who, (lease, address));
                 Event::Listening(address)
             }
             Done::Dialled(Ok(stream)) => {
@@ -347,7 +347,8 @@ impl Driver {
         self.control = control;
         match (result, self.shared.tls.clone()) {
             (Ok((facts, kin)), Some(tls)) => {
-                self.guard = Some(Guard { tls, kin, handshake: self.shared.options.handshake });
+                let (handshake, lingering) = (self.shared.options.handshake, self.transfer.lingering.clone());
+                self.guard = Some(Guard { tls, kin, handshake, lingering });
                 self.answers.push_back(Event::Secured(facts));
             }
             (Ok(_), None) => self.ending = Some(End::Lost),
@@ -383,7 +384,7 @@ impl Driver {
     /// Gives up what was set up for a transfer.
     fn drop_data(&mut self) {
         let how = if self.session.is_over() { LetGo::WithSession } else { LetGo::InSession };
-        std::mem::take(&mut self.transfer).let_go(&self.shared, self.peer(), how);
+        self.transfer.take().let_go(&self.shared, self.peer(), how);
     }
 
     fn peer(&self) -> IpAddr {

@@ -2,8 +2,7 @@
 //!
 //! A reservation belongs to (client address, port). One listening socket serves many addresses at once, so that a
 //! range of n ports means n reservations *per client address*. Whoever connects without a reservation is reset and
-//! uses up nobody's. Whoever waits on a socket accepts, and hands on what
-//! is for somebody else. Ports are chosen at random (RFC 2577 §8).
+//! uses up nobody's. Whoever waits on a socket accepts, and hands on what is for somebody else. Ports are chosen at random (RFC 2577 §8).
 //!
 //! A reservation is for one connection. What comes behind the first, as long as its lease is held, is handed to its owner, too, who
 //! tells it from the one that counts: somebody else at the client's address may have been faster.

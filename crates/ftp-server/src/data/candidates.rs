@@ -16,7 +16,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::data::{Flow, Guard, HELLO, LINGER, close_gently, end_in_order};
+use crate::data::linger::{LINGER, Lingering};
+use crate::data::{Flow, Guard, HELLO, end_in_order};
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::{Proof, Protected, Tickets};
 
@@ -132,7 +133,7 @@ async fn prove(
         }
         return Ok(protected.stream);
     }
-    refuse(protected.stream, flow);
+    refuse(protected.stream, flow, guard.lingering);
     Err(Fault::ForeignSession)
 }
 
@@ -160,14 +161,14 @@ async fn any(proving: &mut Vec<Proving>) -> Result<Box<TlsStream<TcpStream>>, Fa
 
 /// Ends a connection whose TLS session belongs elsewhere. An upload ends in order, or the client would fail before it reads
 /// why in the reply; a download must not, because that would look like an empty file.
-fn refuse(mut stream: Box<TlsStream<TcpStream>>, flow: Flow) {
+fn refuse(mut stream: Box<TlsStream<TcpStream>>, flow: Flow, lingering: Lingering) {
     match flow {
         Flow::Out => reset(stream.get_ref().0),
         Flow::In => drop(tokio::spawn(async move {
             end_in_order(stream.get_ref().0);
             // Whether the client hears of it or not: the reply tells.
             let _gone = tokio::time::timeout(LINGER, stream.shutdown()).await;
-            close_gently(stream.into_inner().0);
+            lingering.close(stream.into_inner().0);
         })),
     }
 }

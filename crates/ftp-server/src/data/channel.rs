@@ -20,7 +20,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::data::candidates::{Came, Candidates, Handshake, handshake, hello};
-use crate::data::{DataStream, Flow, Guard, close_gently, end_in_order};
+use crate::data::linger::Lingering;
+use crate::data::{DataStream, Flow, Guard, end_in_order};
 use crate::ports::{Arrival, Lease, Origin, reset};
 use crate::tls::Protected;
 
@@ -90,22 +91,22 @@ impl Channel {
     }
 
     /// Nothing goes over it: it is closed in order, and if it does not stand yet, it is for a while when it comes.
-    pub(crate) fn retire(self) -> Self {
+    pub(crate) fn retire(self, lingering: Lingering) -> Self {
         if matches!(self, Self::None) {
             return self;
         }
         Self::Retiring(Box::pin(async move {
-            let _late = tokio::time::timeout(RETIRING, self.close()).await;
+            let _late = tokio::time::timeout(RETIRING, self.close(lingering)).await;
         }))
     }
 
-    async fn close(self) {
+    async fn close(self, lingering: Lingering) {
         let secured = match self {
             Self::Reserved(mut lease) => match lease.accept().await {
-                Ok(Arrival { stream, .. }) => return close_gently(stream),
+                Ok(Arrival { stream, .. }) => return lingering.close(stream),
                 Err(_) => return,
             },
-            Self::Up(stream, _) => return close_gently(stream),
+            Self::Up(stream, _) => return lingering.close(stream),
             Self::Handshaking(handshake, _) => handshake.await,
             Self::Secured(secured, _) => secured,
             Self::None | Self::Retiring(_) => return,
@@ -114,7 +115,7 @@ impl Channel {
             end_in_order(stream.get_ref().0);
             // Whether the client hears of it or not: the reply tells.
             let _gone = stream.shutdown().await;
-            close_gently(stream.into_inner().0);
+            lingering.close(stream.into_inner().0);
         }
     }
 

@@ -17,8 +17,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::data::handover::{Moving, Progress, Step};
+use crate::data::linger::Lingering;
 use crate::data::pace::Pace;
-use crate::data::{DataStream, Stop, at_once, close_gently, end_in_order, stopped};
+use crate::data::{DataStream, Stop, at_once, end_in_order, stopped};
 use crate::observe::ClientEnd;
 use crate::ports::reset;
 
@@ -102,7 +103,7 @@ impl Moving for Download {
         let until = self.stop.begun + PROMPTLY;
         let ended = match self.pump(most).await {
             Ok(Step::Long) => return Progress::Long(self),
-            Ok(Step::End) => Ok(self.way.close(until).await),
+            Ok(Step::End) => Ok(self.way.close(until, &self.stop.lingering).await),
             Err(fault) => {
                 // In MODE S an ordinary close would look like the end of the file.
                 reset(self.tcp());
@@ -122,7 +123,7 @@ impl Moving for Download {
 
 impl Way {
     /// Ends the connection behind all that was sent. The client is waited for, but not beyond a moment.
-    async fn close(self, until: Instant) -> ClientEnd {
+    async fn close(self, until: Instant, lingering: &Lingering) -> ClientEnd {
         match self {
             Self::Kernel(mut stream, _) | Self::Clear(mut stream, _) => {
                 end_in_order(&stream);
@@ -131,7 +132,7 @@ impl Way {
                 let (end, said) = await_end(&mut stream, until).await;
                 // An ordinary close would answer a client that says something by a RST that takes what is on its way along.
                 if said == Said::Something && end == ClientEnd::Open {
-                    close_gently(stream);
+                    lingering.close(stream);
                 }
                 end
             }
@@ -141,7 +142,7 @@ impl Way {
                 let (end, _) = await_end(&mut stream, until).await;
                 // Its close_notify is still to come.
                 if end == ClientEnd::Open {
-                    close_gently(stream);
+                    lingering.close(stream);
                 }
                 end
             }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::auth::Account;
 use crate::data::channel::Channel;
 use crate::data::handover::run;
+use crate::data::linger::Lingering;
 use crate::data::pace::Pace;
 use crate::data::receive::{Ending, Upload};
 use crate::data::send::Download;
@@ -48,6 +49,8 @@ pub(super) struct Transfer {
     pub(super) trace: Option<Trace>,
     /// Who came to the passive port.
     seen: Option<Arc<Seen>>,
+    /// The connections of earlier ones that are closed.
+    pub(super) lingering: Lingering,
     /// Tells octets that move to stop.
     stop: Option<watch::Sender<Go>>,
     /// Which way they move.
@@ -58,10 +61,17 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// A passive port is open.
-    pub(super) fn reserved(shared: &Shared, who: Who, (lease, announced): (Lease, SocketAddr)) -> Self {
-        let trace = Trace::begin(shared, who, announced, Initiator::Client);
-        let seen = Some(lease.seen());
-        Self { channel: Channel::Reserved(lease), trace: Some(trace), seen, ..Self::default() }
+    pub(super) fn reserve(&mut self, shared: &Shared, who: Who, (lease, announced): (Lease, SocketAddr)) {
+        drop(self.take());
+        self.trace = Some(Trace::begin(shared, who, announced, Initiator::Client));
+        self.seen = Some(lease.seen());
+        self.channel = Channel::Reserved(lease);
+    }
+
+    /// It, and nothing in its place but what outlives transfers.
+    pub(super) fn take(&mut self) -> Self {
+        let lingering = self.lingering.clone();
+        std::mem::replace(self, Self { lingering, ..Self::default() })
     }
 
     /// From where a second connection came to the passive port.
@@ -143,11 +153,11 @@ impl Transfer {
 
     /// It was refused. The client may not know yet, and come all the same.
     pub(super) fn retire(&mut self, shared: &Shared, client: IpAddr) {
-        let Self { channel, trace, .. } = std::mem::take(self);
+        let Self { channel, trace, .. } = self.take();
         if let Some(trace) = trace {
             trace.let_go(shared, client, channel.stranger(), LetGo::InSession);
         }
-        self.channel = channel.retire();
+        self.channel = channel.retire(self.lingering.clone());
     }
 
     /// Whether octets move.
@@ -193,7 +203,7 @@ impl Transfer {
         let stop = watch::Sender::new(Go::On);
         let receiver = stop.subscribe();
         self.stop = Some(stop);
-        Stop::new(receiver, Pace::new(shared.options.stall, shared.options.rate))
+        Stop::new(receiver, Pace::new(shared.options.stall, shared.options.rate), self.lingering.clone())
     }
 
     /// Sends what is open.

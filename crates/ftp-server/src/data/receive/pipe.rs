@@ -118,7 +118,11 @@ mod tests {
         let mut intake = Intake {
             sink,
             terms: Terms::new(&plan, u64::MAX),
-            stop: Stop::new(stop.subscribe(), Pace::new(Duration::from_millis(200), 0)),
+            stop: Stop::new(
+                stop.subscribe(),
+                Pace::new(Duration::from_millis(200), 0),
+                crate::data::linger::Lingering::default(),
+            ),
             count: Count::default(),
         };
         let receiving = async {
