@@ -239,5 +239,7 @@ mod tests {
         assert!(matches!(Command::parse(b"PORT 1,2,3"), Err(CommandError::BadArgument(Verb::Port, _))));
         assert!(matches!(Command::parse(b"STRU X"), Err(CommandError::Unsupported(Verb::Stru, _))));
         assert!(matches!(Command::parse(b"PASS "), Ok(Command::Pass(_))));
+        assert!(matches!(Command::parse(b"PASS"), Ok(Command::Pass(empty)) if empty.reveal().is_empty()));
+        assert_eq!(Command::parse(b"ACCT"), Err(CommandError::MissingArgument(Verb::Acct)));
     }
 }

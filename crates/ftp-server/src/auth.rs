@@ -73,8 +73,9 @@ pub struct Account {
     pub welcome: Option<Text>,
     /// The most sessions this user may have at once.
     pub sessions: Option<usize>,
-    /// The name under which they are counted, where several names lead to one account; that of the login if absent.
-    pub counted_as: Option<String>,
+    /// Under what name these are counted, where the name that was given is not enough: it may stand for someone else on another
+    /// host, be written in another way, or be one of several that lead to one account.
+    pub counted_as: Option<Vec<u8>>,
     /// Octets that one file of this user may have; an upload beyond it ends with 552.
     pub file_max: Option<u64>,
     /// What an upload in clear is taken for whose client closed without QUIT.

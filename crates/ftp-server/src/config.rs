@@ -28,6 +28,7 @@ use crate::announce::Announced;
 
 mod assemble;
 mod limits;
+mod names;
 
 pub use assemble::{Problem, read_certificate};
 pub use limits::LimitsSection;

@@ -73,11 +73,12 @@ enum Whose {
     User(Vec<u8>),
 }
 
-/// Counts one more, unless there are `most` already.
+/// Counts one more, unless there are `most` already. Who is not let in leaves nothing behind.
 fn take<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K, most: usize) -> bool {
-    let count = counts.entry(key).or_insert(0);
-    let free = *count < most;
-    *count += usize::from(free);
+    let free = counts.get(&key).copied().unwrap_or(0) < most;
+    if free {
+        *counts.entry(key).or_insert(0) += 1;
+    }
     free
 }
 
@@ -148,6 +149,8 @@ mod tests {
         assert!(register.sit(there).is_none(), "three in all");
         drop(first);
         assert!(register.sit(there).is_some());
+        assert!(register.sit_user(b"me", 0).is_none());
+        assert!(register.lock().users.is_empty(), "who was not let in is not kept");
         let user = register.sit_user(b"me", 1).unwrap();
         assert!(register.sit_user(b"me", 1).is_none());
         drop(user);

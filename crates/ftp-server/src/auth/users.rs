@@ -65,6 +65,9 @@ impl User {
     }
 }
 
+/// Host and name of a user.
+type Key = (Option<String>, Vec<u8>);
+
 /// A user, and the hash as it is verified.
 #[derive(Debug)]
 struct Known {
@@ -76,7 +79,7 @@ struct Known {
 #[derive(Debug)]
 pub struct Users {
     /// By host and name: the same name may stand for someone else on another host.
-    users: HashMap<(Option<String>, Vec<u8>), Known>,
+    users: HashMap<Key, Known>,
     /// Verified in place of the hash of a user who does not exist.
     decoy: Arc<Hash>,
     /// The most that verifying a password of somebody costs; every wrong one costs as much.
@@ -127,13 +130,14 @@ impl Users {
 
     /// The user of that name on the host that was chosen, or on every host. Letter case counts, but for anonymous users,
     /// whom browsers and people write as they like.
-    fn find(&self, credentials: &Credentials) -> Option<&Known> {
-        let at = |host: Option<&String>, name: &[u8]| self.users.get(&(host.cloned(), name.to_vec()));
+    fn find(&self, credentials: &Credentials) -> Option<(&Key, &Known)> {
+        let at =
+            |host: Option<&String>, name: &[u8]| self.users.get_key_value(&(host.cloned(), name.to_vec()));
         let named = |name: &[u8]| {
             credentials.host.as_ref().and_then(|host| at(Some(host), name)).or_else(|| at(None, name))
         };
         let name = credentials.user.as_bytes();
-        named(name).or_else(|| named(&name.to_ascii_lowercase()).filter(|user| user.hash.is_none()))
+        named(name).or_else(|| named(&name.to_ascii_lowercase()).filter(|(_, known)| known.hash.is_none()))
     }
 
     /// Whether the password is that of `hash`, or `None` if that cannot be found out.
@@ -154,10 +158,15 @@ impl Users {
     }
 }
 
+/// Accounts of two hosts are two; one that is on every host is one. The octet between stands in no host name.
+fn counted_as((host, name): &Key) -> Vec<u8> {
+    [host.as_deref().unwrap_or_default().as_bytes(), b"/", name].concat()
+}
+
 #[async_trait]
 impl Authenticator for Users {
     async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Account, Denied> {
-        let Some(known) = self.find(attempt.credentials) else {
+        let Some((key, known)) = self.find(attempt.credentials) else {
             // Names count, so that two of them take as long as two that exist.
             let name = attempt.credentials.user.as_bytes();
             return match self.verify(attempt, &self.decoy, name).await {
@@ -176,7 +185,11 @@ impl Authenticator for Users {
         // Said only to those who know the password: it would tell others that the user exists.
         match user.transport == Transport::TlsOnly && attempt.credentials.tls.is_none() {
             true => Err(Denied::TlsOnly),
-            false => Ok(user.account.clone()),
+            false => {
+                let mut account = user.account.clone();
+                account.counted_as.get_or_insert_with(|| counted_as(key));
+                Ok(account)
+            }
         }
     }
 }
@@ -222,8 +235,10 @@ mod tests {
         assert_eq!(try_login(&users, "you", " se:cret ").await, Err(Denied::Credentials));
         let open = User { hash: None, account: account(), transport: Transport::TlsOnly, host: None };
         users.add("anonymous", open).unwrap();
-        assert_eq!(try_login(&users, "anonymous", "x").await, Err(Denied::TlsOnly));
-        for (name, password) in [("Anonymous", ""), ("FTP", "x"), ("ftp", "")] {
+        for name in ["anonymous", "Anonymous", "ANONYMOUS"] {
+            assert_eq!(try_login(&users, name, "x").await, Err(Denied::TlsOnly), "{name}");
+        }
+        for (name, password) in [("FTP", "x"), ("ftp", "")] {
             users.add(name.to_ascii_lowercase(), User::anonymous(account())).unwrap();
             assert_eq!(try_login(&users, name, password).await, Ok(()));
         }
@@ -267,6 +282,13 @@ mod tests {
         ] {
             assert_eq!(try_login_at(&users, host, "me", password).await, wanted, "{host:?} {password}");
         }
+        let counted = |host: Option<&str>, name: &str| {
+            let mut credentials = Credentials::new(Username::new(name).unwrap(), Password::new("x").unwrap());
+            credentials.host = host.map(str::to_owned);
+            users.find(&credentials).map(|(key, _)| String::from_utf8(counted_as(key)).unwrap())
+        };
+        assert_eq!(counted(Some("a.example"), "me").as_deref(), Some("/me"));
+        assert_eq!(counted(Some("b.example"), "me").as_deref(), Some("b.example/me"));
     }
 
     /// A password that is right for the decoy is answered from memory the second time, which tells who does not exist.

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::announce::Rule;
 use crate::auth::{Account, Transport, User, Users};
+use crate::config::names::{ANONYMOUS, doubled};
 use crate::config::{Config, Toggle, UserSection, line_of, seconds};
 use crate::limits::Limits;
 use crate::shared::Options;
@@ -155,7 +156,7 @@ impl Config {
     pub fn users(&self, text: &str) -> Result<(Users, Vec<LocalStorage>), Vec<Problem>> {
         let whole = |error: crate::auth::UserError| vec![Problem { line: 0, text: error.to_string() }];
         let mut users = Users::new().map_err(whole)?;
-        let (mut problems, mut folders) = (Vec::new(), Vec::new());
+        let (mut problems, mut folders) = (doubled(self, text), Vec::new());
         for section in &self.user {
             let section = section.get_ref();
             let added = self.user(section, text).and_then(|(user, folder)| {
@@ -172,10 +173,10 @@ impl Config {
             let folder = self.folder(&anonymous.home);
             let mut account = Account::new(Rights::READ_ONLY, Arc::new(folder.clone()));
             account.sessions = anonymous.sessions.or(self.limits.per_user);
-            account.counted_as = Some("anonymous".to_owned());
+            account.counted_as = Some(b"anonymous".to_vec());
             account.file_max = self.limits.file_max;
             folders.push(folder);
-            for name in ["anonymous", "ftp"] {
+            for name in ANONYMOUS {
                 users.add(name, User::anonymous(account.clone())).map_err(whole)?;
             }
         }

@@ -49,8 +49,8 @@ pub(super) async fn authenticate(
     match shared.authenticator.authenticate(&attempt).await {
         Ok(mut account) => {
             shared.throttle.succeeded(peer, name);
-            let name = account.counted_as.as_ref().map_or(name, String::as_bytes);
-            match account.sessions.map(|most| shared.limits.sit_user(name, most)) {
+            let counted = account.counted_as.as_deref().unwrap_or(name);
+            match account.sessions.map(|most| shared.limits.sit_user(counted, most)) {
                 Some(None) => Err(Denied::TooMany),
                 seat => {
                     let opened = account.storage.session().await;

@@ -93,6 +93,13 @@ impl Settings {
         open.map(warning).collect()
     }
 
+    /// Whether the file has a user of that name who is no particular host's.
+    fn has_user(&self, name: &str) -> bool {
+        let users = self.config.user.iter().map(Spanned::get_ref).filter(|user| user.host.is_none());
+        users.map(|user| user.name.get_ref().as_str()).any(|known| known == name)
+            || (self.config.anonymous.is_some() && ["anonymous", "ftp"].contains(&name))
+    }
+
     /// Every problem on a line of its own.
     fn all(&self, problems: &[Problem]) -> String {
         let lines: Vec<String> =
@@ -120,7 +127,14 @@ impl Settings {
             self.config.users(&self.text).map_err(|problems| self.all(&problems))?;
         if let Some(root) = root {
             let folder = LocalStorage::opened_at_login(root, self.config.storage());
-            for user in named {
+            for (index, user) in named.iter().enumerate() {
+                if self.has_user(&user.name) || named.iter().take(index).any(|other| other.name == user.name)
+                {
+                    return Err(format!(
+                        "the user {:?} of the command line is there already: give --user with another name",
+                        user.name
+                    ));
+                }
                 let own = folder.for_owner(format!("/{}", user.name));
                 let account = Account::new(Rights::ALL, Arc::new(own));
                 users = users.with(&user.name, &user.password, account).map_err(|error| error.to_string())?;
