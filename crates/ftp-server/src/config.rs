@@ -29,9 +29,11 @@ use crate::announce::Announced;
 mod assemble;
 mod limits;
 mod names;
+mod problem;
 
-pub use assemble::{Problem, read_certificate};
+pub use assemble::read_certificate;
 pub use limits::LimitsSection;
+pub use problem::Problem;
 
 /// Why a text is no configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

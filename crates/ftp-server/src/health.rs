@@ -64,6 +64,8 @@ pub struct Client {
     pub stranger: Option<IpAddr>,
     /// What went wrong last, in the words of the reply.
     pub trouble: Option<String>,
+    /// The passive port to which it did not come, the last time.
+    missed: Option<u16>,
     last: Instant,
 }
 
@@ -124,6 +126,7 @@ impl Seen {
             hung_up: 0,
             stranger: None,
             trouble: None,
+            missed: None,
             last: Instant::now(),
         });
         client.last = Instant::now();
@@ -197,6 +200,9 @@ impl Health {
         seen.ports.entry(port).or_default().count(outcome);
         let known = seen.client(client);
         known.passive.count(outcome);
+        if outcome == Outcome::Bad {
+            known.missed = Some(port);
+        }
         known.stranger = stranger.or(known.stranger);
         let worked = known.passive.good;
         match outcome {
@@ -257,8 +263,7 @@ impl Health {
             .iter()
             .filter(|(_, client)| client.trouble.is_some())
             .map(|(address, client)| {
-                let port = *self.range.start();
-                let suspect = if client.passive.bad > 0 {
+                let suspect = if let Some(port) = client.missed {
                     seen.suspect_passive(client.passive.good, port, &self.range)
                 } else if client.active.bad > 0 {
                     seen.suspect_active(client.active.good)
@@ -324,6 +329,12 @@ mod tests {
         assert_eq!(health.passive(address(1), 47_000, Outcome::Bad, None), Suspect::Unknown);
         assert_eq!(health.passive(address(1), 49_000, Outcome::Bad, None), Suspect::Ports(44_991, 50_000));
         assert_eq!(health.report().holes, [(44_991, 50_000)]);
+        health.trouble(address(1), "425 no".to_owned(), Moved::Otherwise);
+        assert_eq!(
+            health.report().clients[0].2,
+            Suspect::Ports(44_991, 50_000),
+            "the port that it missed decides"
+        );
         health.passive(address(1), 49_500, Outcome::Good, None);
         assert_eq!(health.passive(address(1), 49_800, Outcome::Bad, None), Suspect::Unknown);
         // Failures between ports that work, here and there, are no hole.

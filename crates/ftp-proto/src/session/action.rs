@@ -319,6 +319,8 @@ pub enum Ending {
     NoLogin,
     /// Too many failed logins.
     Attempts,
+    /// The user has too many sessions, or accounts could not be checked.
+    Unavailable,
     /// Too many errors in a row, or another protocol.
     Nonsense(Text),
     /// The server stops.

@@ -111,9 +111,11 @@ impl Session {
                 (Code::UNAVAILABLE, "Accounts cannot be checked right now; try again later.")
             }
         };
-        if code == Code::UNAVAILABLE || self.failures >= self.core.policy.attempts {
-            let last = if code == Code::UNAVAILABLE { text } else { "Too many failed logins; closing." };
-            self.core.reply(Code::UNAVAILABLE, last);
+        if code == Code::UNAVAILABLE {
+            self.core.reply(code, text);
+            self.end(Ending::Unavailable);
+        } else if self.failures >= self.core.policy.attempts {
+            self.core.reply(Code::UNAVAILABLE, "Too many failed logins; closing.");
             self.end(Ending::Attempts);
         } else {
             self.core.reply(code, text);

@@ -11,30 +11,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::announce::Rule;
 use crate::auth::{Account, Transport, User, Users};
 use crate::config::names::{ANONYMOUS, doubled};
-use crate::config::{Config, Toggle, UserSection, line_of, seconds};
+use crate::config::problem::{Problem, problem};
+use crate::config::{Config, Toggle, UserSection, seconds};
 use crate::limits::Limits;
 use crate::shared::Options;
 use crate::storage::{LocalOptions, LocalStorage};
 use crate::tls::Identity;
 use toml::Spanned;
-
-/// Something in a configuration that cannot work, or will surprise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The line of the file, from 1; 0 for the file as a whole.
-    pub line: usize,
-    /// What is wrong, and what would be right.
-    pub text: String,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            0 => formatter.write_str(&self.text),
-            line => write!(formatter, "line {line}: {}", self.text),
-        }
-    }
-}
 
 /// A certificate chain and its key out of PEM files.
 ///
@@ -259,10 +242,6 @@ impl Config {
         }
         warnings
     }
-}
-
-fn problem(text: &str, offset: usize, why: String) -> Problem {
-    Problem { line: line_of(text, offset), text: why }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use toml::Spanned;
 
-use crate::config::{Config, Problem, line_of};
+use crate::config::problem::Problem;
+use crate::config::{Config, line_of};
 
 /// The names of those who log in without a password.
 pub(super) const ANONYMOUS: [&str; 2] = ["anonymous", "ftp"];
