@@ -230,6 +230,9 @@ impl Session {
             Stage::Ending(Farewell::AfterTransfer(me)) => {
                 act(me, &mut self.core);
                 if !me.in_transfer() {
+                    if self.core.draining == Switch::On {
+                        self.core.reply(Code::UNAVAILABLE, "The server stops now; come back later.");
+                    }
                     self.close();
                 }
             }
@@ -286,6 +289,9 @@ impl Session {
         if let Stage::LoggedIn(me) = &self.stage
             && !me.is_idle()
         {
+            if self.core.draining == Switch::On {
+                return self.cut_short();
+            }
             // What runs comes to its end first.
             self.waiting.clear();
             self.waiting.push(Input::Line(b"QUIT"));
@@ -294,6 +300,14 @@ impl Session {
         }
         if !matches!(self.stage, Stage::Ending(_) | Stage::Securing | Stage::Unsecuring) {
             self.core.reply(Code::UNAVAILABLE, "The server is stopping; come back later.");
+        }
+        self.end(Ending::Drain);
+    }
+
+    /// The server waits no longer: a transfer is broken off, and says what it leaves; 421 answers whatever else runs.
+    fn cut_short(&mut self) {
+        if !matches!(&self.stage, Stage::LoggedIn(me) if me.in_transfer()) {
+            self.core.reply(Code::UNAVAILABLE, "The server stops now; come back later.");
         }
         self.end(Ending::Drain);
     }

@@ -41,7 +41,8 @@ mod transfer;
 use control::{Control, Incoming, Turn, Unsecured};
 use job::{Bereft, Done, Job, finish, no_port};
 use login::{Guest, authenticate};
-use phase::{End, Happening, Stay, until};
+pub(crate) use phase::Stay;
+use phase::{End, Happening, further, until};
 use publish::Behind;
 use record::{LetGo, note_close};
 use transfer::Transfer;
@@ -91,7 +92,7 @@ impl Driver {
     }
 
     /// Runs the session to its end.
-    pub(crate) async fn run(mut self, mut drain: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut drain: watch::Receiver<Stay>) {
         self.shared.observer.incident(self.who, &Incident::Opened);
         self.settle();
         loop {
@@ -112,7 +113,7 @@ impl Driver {
         }
     }
 
-    async fn attend(&mut self, drain: &mut watch::Receiver<bool>) -> Happening {
+    async fn attend(&mut self, drain: &mut watch::Receiver<Stay>) -> Happening {
         let stuck = self.control.deadline();
         let guard = match self.session.data_protection() {
             Protection::Private => self.guard.as_ref(),
@@ -129,7 +130,7 @@ impl Driver {
             () = until(self.transfer.awaiting.and_then(|(moment, _)| moment)) => Happening::NobodyCame,
             () = until(self.session.deadline()) => Happening::Deadline,
             () = until(stuck) => Happening::Turned(Turn::Lost),
-            _ = drain.wait_for(|drain| *drain), if self.stay == Stay::Open => Happening::Drain,
+            stay = further(drain, self.stay) => Happening::Drain(stay),
         }
     }
 
@@ -154,9 +155,11 @@ impl Driver {
                 self.report_missed(fault);
             }
             Happening::Deadline => self.answers.push_back(Event::Deadline),
-            Happening::Drain => {
-                self.stay = Stay::Draining;
-                self.answers.push_back(Event::Drain);
+            Happening::Drain(stay) => {
+                // The second time whatever runs is broken off.
+                let times = if self.stay == Stay::Open && stay == Stay::Over { 2 } else { 1 };
+                self.stay = stay;
+                self.answers.extend((0..times).map(|_| Event::Drain));
             }
         }
     }

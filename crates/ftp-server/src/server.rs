@@ -232,9 +232,14 @@ impl Server {
     }
 
     /// Serves until `stop` completes. Then transfers that run may end, new commands get 421, and after
-    /// [`Options::drain`] whatever is left is cut off.
+    /// [`Options::drain`] whatever is left is broken off: 426 says what is kept of it.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        accept::serve(&self.shared, self.listeners, &self.sessions.workers(), stop).await;
+        self.run_until(stop, std::future::pending()).await;
+    }
+
+    /// The same; when `hurry` completes after `stop`, nothing is waited for any more.
+    pub async fn run_until(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) {
+        accept::serve(&self.shared, self.listeners, &self.sessions.workers(), (stop, hurry)).await;
         // Joining the threads may take the moment that a session takes to notice.
         let _panicked = tokio::task::spawn_blocking(move || drop((self.sessions, self.transfers))).await;
     }

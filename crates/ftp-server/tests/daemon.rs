@@ -343,3 +343,21 @@ async fn what_is_the_daemons_own_is_closed_to_others_and_what_is_stored_is_not()
         std::fs::set_permissions(own.join("key.pem"), open).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_second_signal_breaks_transfers_off_and_says_what_is_kept() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let mut daemon = serve(folder.path(), port, ":");
+    let mut client = login(port).await;
+    let mut data = client.open().await;
+    assert_eq!(client.command("STOR file").await.0, 150);
+    data.write_all(&vec![7; 300_000]).await.unwrap();
+    daemon.signal(Signal::TERM);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(daemon.0.try_wait().unwrap().is_none(), "the transfer may come to its end");
+    daemon.signal(Signal::TERM);
+    let (code, text) = client.reply().await;
+    assert!(code == 426 && text.contains("octets"), "{text}");
+    assert_eq!(client.reply().await.0, 421);
+    assert_eq!(daemon.end().await.code(), Some(0));
+}

@@ -5,14 +5,20 @@
 use std::time::Instant;
 
 use crate::data::two_turns;
+use tokio::sync::watch;
+
 use crate::driver::control::Turn;
 use crate::driver::job::Done;
 
-/// Whether the session knows that the server stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stay {
+/// How far the end of the server has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Stay {
+    /// It goes on.
     Open,
+    /// What runs may come to its end.
     Draining,
+    /// It may not.
+    Over,
 }
 
 /// Why the loop ends.
@@ -31,7 +37,7 @@ pub(super) enum Happening {
     Advanced,
     NobodyCame,
     Deadline,
-    Drain,
+    Drain(Stay),
 }
 
 /// Waits until a moment, for ever if there is none. Cancel safe.
@@ -42,6 +48,16 @@ pub(super) async fn until(moment: Option<Instant>) {
             // The clock may have run ahead of a process that was stopped: what has come meanwhile is heard first.
             two_turns().await;
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the end of the server has come further than `known`. Cancel safe.
+pub(super) async fn further(stay: &mut watch::Receiver<Stay>, known: Stay) -> Stay {
+    let come = stay.wait_for(|stay| *stay > known).await.ok().map(|stay| *stay);
+    match come {
+        Some(stay) => stay,
+        // The server has gone without a word: so does the session, with its task.
         None => std::future::pending().await,
     }
 }

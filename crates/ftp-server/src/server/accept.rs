@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Stay};
 use crate::observe::{Incident, SessionId, Who};
 use crate::proxy;
 use crate::shared::Shared;
@@ -27,6 +28,8 @@ const BACKLOG: i32 = 1024;
 /// After so long without an octet the kernel asks whether the client is still there.
 const KEEPALIVE: Duration = Duration::from_secs(45);
 
+/// What transfers that are broken off at the end have to say what they leave, and to whom.
+const SETTLING: Duration = Duration::from_secs(3);
 /// How long a segment of the control connection may stay unacknowledged.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
@@ -47,19 +50,26 @@ pub(super) async fn serve(
     shared: &Arc<Shared>,
     listeners: Vec<(TcpListener, Entrance)>,
     workers: &Workers,
-    stop: impl Future<Output = ()>,
+    (stop, hurry): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) {
-    let drain = watch::Sender::new(false);
+    let drain = watch::Sender::new(Stay::Open);
     let mut loops = JoinSet::new();
     for (listener, entrance) in listeners {
         let listening = Listener { shared: Arc::clone(shared), workers: workers.clone(), entrance };
         loops.spawn(listening.accept(listener, drain.subscribe()));
     }
     stop.await;
-    drain.send_replace(true);
-    let homeward = async { while loops.join_next().await.is_some() {} };
+    drain.send_replace(Stay::Draining);
+    let mut homeward = pin!(async { while loops.join_next().await.is_some() {} });
+    let in_time = tokio::select! {
+        () = &mut homeward => return,
+        () = tokio::time::sleep(shared.options.drain) => "the time to drain is over",
+        () = hurry => "it is to stop now",
+    };
+    tracing::warn!("{in_time}: transfers that still run are broken off");
+    drain.send_replace(Stay::Over);
     // Whoever is left after that is cut off when `loops` goes.
-    let _late = tokio::time::timeout(shared.options.drain, homeward).await;
+    let _late = tokio::time::timeout(SETTLING, homeward).await;
 }
 
 /// What one listening socket needs to admit someone.
@@ -71,7 +81,7 @@ struct Listener {
 
 impl Listener {
     /// Accepts until the server stops, then waits for its sessions.
-    async fn accept(self, listener: TcpListener, mut drain: watch::Receiver<bool>) {
+    async fn accept(self, listener: TcpListener, mut drain: watch::Receiver<Stay>) {
         let (mut sessions, mut spare) = (JoinSet::new(), Spare::new());
         loop {
             let accepted = tokio::select! {
@@ -80,7 +90,7 @@ impl Listener {
                     self.count(&ended);
                     continue;
                 }
-                _ = drain.wait_for(|drain| *drain) => break,
+                _ = drain.wait_for(|stay| *stay > Stay::Open) => break,
             };
             match accepted {
                 Ok((stream, peer)) => self.admit(&mut sessions, stream, peer, &drain),
@@ -112,7 +122,7 @@ impl Listener {
         sessions: &mut JoinSet<()>,
         stream: TcpStream,
         peer: SocketAddr,
-        drain: &watch::Receiver<bool>,
+        drain: &watch::Receiver<Stay>,
     ) {
         let peer = canonical(peer);
         let (shared, entrance, drain) = (Arc::clone(&self.shared), self.entrance, drain.clone());
@@ -170,7 +180,7 @@ async fn introduce(
     entrance: Entrance,
     peer: SocketAddr,
     mut stream: TcpStream,
-    drain: watch::Receiver<bool>,
+    drain: watch::Receiver<Stay>,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     let local = canonical(local);
@@ -197,7 +207,7 @@ async fn start(
     who: Who,
     stream: TcpStream,
     local: SocketAddr,
-    drain: watch::Receiver<bool>,
+    drain: watch::Receiver<Stay>,
 ) {
     let socket = SockRef::from(&stream);
     // Without an option the session works all the same, only less well.

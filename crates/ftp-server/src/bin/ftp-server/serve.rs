@@ -20,7 +20,7 @@ use crate::log::{self, Lines, say};
 use crate::plan::{Plan, plan};
 use crate::reload::{CurrentUsers, reload_on_hangup};
 use crate::settings::Settings;
-use crate::signals::{Hangup, stop_signal};
+use crate::signals::{Hangup, second_signal, stop_signal};
 use crate::sweep::keep_sweeping;
 use crate::{doctor, identity};
 
@@ -119,7 +119,7 @@ async fn run(args: &ServeArgs, lines: &Arc<Lines>) -> Result<(), String> {
         let from = (args.config.clone(), args.root.clone());
         tokio::spawn(reload_on_hangup(from, plan, users, tls, swept));
     }
-    server.run(stop_signal(hangup)).await;
+    server.run_until(stop_signal(hangup), second_signal()).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -47,3 +47,16 @@ pub(crate) async fn stop_signal(hangup: Hangup) {
     }
     tracing::info!("stopping: transfers may end, nothing new begins");
 }
+
+/// Completes at a SIGTERM or SIGINT that comes after this is first asked.
+pub(crate) async fn second_signal() {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
