@@ -33,7 +33,7 @@ mod ask;
 mod control;
 mod job;
 mod login;
-mod phase;
+pub(crate) mod phase;
 mod publish;
 mod record;
 mod transfer;
@@ -156,10 +156,8 @@ impl Driver {
             }
             Happening::Deadline => self.answers.push_back(Event::Deadline),
             Happening::Drain(stay) => {
-                // The second time whatever runs is broken off.
-                let times = if self.stay == Stay::Open && stay == Stay::Over { 2 } else { 1 };
+                self.answers.extend(stay.told_after(self.stay));
                 self.stay = stay;
-                self.answers.extend((0..times).map(|_| Event::Drain));
             }
         }
     }
@@ -327,14 +325,12 @@ impl Driver {
     }
 
     fn report_connected(&mut self) {
-        let client = self.peer();
-        self.transfer.connected(&self.shared, client);
+        self.transfer.connected(&self.shared, self.who.peer.ip());
         self.answers.push_back(Event::DataUp);
     }
 
     fn report_missed(&mut self, fault: DataFault) {
-        let client = self.peer();
-        let suspect = self.transfer.missed(&self.shared, client, &fault);
+        let suspect = self.transfer.missed(&self.shared, self.who.peer.ip(), &fault);
         self.answers.push_back(Event::DataFailed(fault, suspect));
     }
 

@@ -235,18 +235,20 @@ impl Tls {
         // The hello has been answered by then, so it is known what was resumed; tickets come at the end of the handshake.
         // After a HelloRetryRequest it is not known yet: the tickets of such a connection prove nothing.
         let prepare = |connection: &mut ServerConnection| {
-            ticketer.write(match ticketer.used_by(connection) {
-                Some(ticket) if self.kinships.knows(&kin, ticket) => kin.own,
-                Some(ticket) => ticket.binding,
-                None => Binding::UNPROVED,
-            });
+            match ticketer.used_by(connection) {
+                Some(ticket) if self.kinships.knows(&kin, ticket) => ticketer.write(kin.own),
+                Some(ticket) => ticketer.write(ticket.binding),
+                // Whoever is refused for it goes on with the tickets that it has.
+                None if self.kinships.expects(self.data_session, &kin) => ticketer.stop(),
+                None => ticketer.write(Binding::UNPROVED),
+            }
         };
         let stream = Box::new(in_time(within, shake(config, &ticketer, stream, prepare)).await?);
         let connection = stream.get_ref().1;
         // TLS 1.2 renews each ticket.
         let comes =
             tickets == Tickets::One || connection.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        let proves = ticketer.written() != Binding::UNPROVED;
+        let proves = ticketer.written().is_some_and(|binding| binding != Binding::UNPROVED);
         let given = if comes && proves { Given::Kin } else { Given::Nothing };
         Ok(Protected { ticket: ticketer.used_by(connection), stream, given })
     }

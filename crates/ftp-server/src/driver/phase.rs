@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use crate::data::two_turns;
+use ftp_proto::session::Event;
 use tokio::sync::watch;
 
 use crate::driver::control::Turn;
@@ -19,6 +20,14 @@ pub(crate) enum Stay {
     Draining,
     /// It may not.
     Over,
+}
+
+impl Stay {
+    /// What a session that knows of `known` hears: the second time it breaks off whatever runs.
+    pub(super) fn told_after(self, known: Self) -> impl Iterator<Item = Event<'static>> {
+        let steps = if (known, self) == (Self::Open, Self::Over) { 2 } else { 1 };
+        std::iter::repeat_with(|| Event::Drain).take(steps)
+    }
 }
 
 /// Why the loop ends.

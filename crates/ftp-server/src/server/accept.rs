@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::driver::{Driver, Stay};
+use crate::driver::Driver;
+use crate::driver::phase::Stay;
 use crate::observe::{Incident, SessionId, Who};
 use crate::proxy;
 use crate::shared::Shared;

@@ -261,6 +261,15 @@ impl Kinships {
         tokio::time::timeout(patience, looking).await.unwrap_or(Shown::Other)
     }
 
+    /// Whether a data connection that shows nothing is refused.
+    pub(crate) fn expects(&self, demanded: DataSession, kin: &Kin) -> bool {
+        match demanded {
+            DataSession::Off | DataSession::Observe => false,
+            DataSession::Prefer => kin.habit.holds_ticket(Instant::now()),
+            DataSession::Require => true,
+        }
+    }
+
     /// Whether a data connection that showed this may carry data, where so much is demanded; then the habits of its client
     /// are noted.
     pub(crate) fn admits(
@@ -270,15 +279,14 @@ impl Kinships {
         (shown, ticket, given): (Shown, Option<Ticket>, Given),
     ) -> bool {
         let now = Instant::now();
-        let expected = kin.habit.holds_ticket(now);
         let admitted = match (demanded, shown) {
             (DataSession::Off, _) | (_, Shown::Kinship) => true,
             (DataSession::Observe, _) => {
                 tracing::info!("a data connection resumes no session of its login; observed only");
                 true
             }
-            (DataSession::Prefer, Shown::Nothing) => !expected,
-            (DataSession::Prefer | DataSession::Require, _) => false,
+            (_, Shown::Nothing) => !self.expects(demanded, kin),
+            (DataSession::Prefer | DataSession::Require, Shown::Other) => false,
         };
         match (ticket, shown) {
             (Some(ticket), Shown::Kinship) => {

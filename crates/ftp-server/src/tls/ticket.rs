@@ -58,6 +58,8 @@ enum Write {
     Binding(Binding),
     /// What the one says that was read. A ticket that TLS 1.2 renews has the secret of the old one, and proves the same.
     Read,
+    /// There are none: a client keeps the newest one (RFC 5077 §3.3 lets it be empty), and this one would prove nothing.
+    Nothing,
 }
 
 impl Ticketer {
@@ -90,12 +92,18 @@ impl Ticketer {
         self.lock().write = Write::Binding(binding);
     }
 
-    /// What tickets say.
-    pub(crate) fn written(&self) -> Binding {
+    /// There are none from now on.
+    pub(crate) fn stop(&self) {
+        self.lock().write = Write::Nothing;
+    }
+
+    /// What tickets say, if there are any.
+    pub(crate) fn written(&self) -> Option<Binding> {
         let state = self.lock();
         match state.write {
-            Write::Binding(binding) => binding,
-            Write::Read => state.read.map_or(Binding::UNPROVED, |read| read.binding),
+            Write::Binding(binding) => Some(binding),
+            Write::Read => Some(state.read.map_or(Binding::UNPROVED, |read| read.binding)),
+            Write::Nothing => None,
         }
     }
 }
@@ -110,7 +118,7 @@ impl ProducesTickets for Ticketer {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.sealing.encrypt(&[&self.written().0, plain].concat())
+        self.sealing.encrypt(&[&self.written()?.0, plain].concat())
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
