@@ -115,7 +115,8 @@ pub trait Observer: Send + Sync {
     fn incident(&self, who: Who, incident: &Incident);
 }
 
-/// Writes notices to `tracing`: one line a login, a transfer, a change, an end.
+/// Writes notices to `tracing`: one line a login, a transfer, a change, an end. What clients and files are called is a string
+/// there, which a subscriber that writes lines has to quote, as those of `tracing_subscriber` do: no name looks like a field.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Log;
 
@@ -126,15 +127,16 @@ impl Observer for Log {
             Notice::Secured(tls) => {
                 tracing::debug!(%session, %peer, version = tls.version, cipher = tls.cipher, "tls")
             }
-            Notice::LoggedIn(user) => tracing::info!(%session, %peer, %user, "login"),
+            Notice::LoggedIn(user) => tracing::info!(%session, %peer, user = &*user.to_string(), "login"),
             Notice::LoginFailed(user, denied) => {
-                tracing::warn!(%session, %peer, %user, why = ?denied, "login refused")
+                let user = first_word(&user.to_string());
+                tracing::warn!(%session, %peer, user = &*user, why = ?denied, "login refused")
             }
             Notice::Transfer(transfer) => log_transfer(who, transfer),
             Notice::Changed { verb, path, to } => {
                 let verb = verb.spec().word;
-                let to = to.as_ref().map(tracing::field::display);
-                tracing::info!(%session, %peer, verb, %path, to, "change");
+                let (path, to) = (path.to_string(), to.as_ref().map(ToString::to_string));
+                tracing::info!(%session, %peer, verb, path = &*path, to = to.as_deref(), "change");
             }
             Notice::Ending(Ending::Quit | Ending::Gone) => tracing::info!(%session, %peer, "end"),
             Notice::Ending(why) => tracing::info!(%session, %peer, ?why, "end"),
@@ -168,6 +170,14 @@ impl Observer for Log {
     }
 }
 
+/// A user name up to its first blank: people type their password behind it, and that is nobody else's business.
+fn first_word(user: &str) -> String {
+    match user.split_once(' ') {
+        Some((name, _)) => format!("{name} …"),
+        None => user.to_owned(),
+    }
+}
+
 /// One line a data connection: at debug where it came about, as a warning with who is in the way where not.
 fn log_data(who: Who, record: &Record) {
     let (session, peer) = (who.id, who.peer);
@@ -197,13 +207,71 @@ fn log_data(who: Who, record: &Record) {
 fn log_transfer(who: Who, transfer: &Transferred) {
     let (session, peer) = (who.id, who.peer);
     let Transferred { path, octets, elapsed, reply, protection, .. } = transfer;
-    let verb = transfer.verb.spec().word;
+    let (verb, path) = (transfer.verb.spec().word, path.to_string());
+    let path = path.as_str();
     let mode = if transfer.active.is_some() { "active" } else { "passive" };
     let (code, text) = (reply.code().number(), String::from_utf8_lossy(reply.text()));
     let seconds = elapsed.as_secs_f64();
     if reply.code().class() == Class::Completion {
-        tracing::info!(%session, %peer, verb, %path, octets, seconds, mode, ?protection, code, "transfer");
+        tracing::info!(%session, %peer, verb, path, octets, seconds, mode, ?protection, code, "transfer");
     } else {
-        tracing::warn!(%session, %peer, verb, %path, octets, seconds, mode, ?protection, code, why = %text, "transfer failed");
+        tracing::warn!(%session, %peer, verb, path, octets, seconds, mode, ?protection, code, why = &*text, "transfer failed");
+    }
+}
+
+#[cfg(all(test, feature = "daemon"))]
+mod tests {
+    use super::*;
+    use ftp_proto::session::{Denied, Entrance};
+    use ftp_proto::value::path::VPath;
+    use ftp_proto::value::text::Username;
+    use ftp_proto::verb::Verb;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a notice leaves in a log of lines.
+    fn logged(notice: &Notice) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let peer = "192.0.2.1:5".parse().unwrap();
+        let who = Who { id: SessionId(7), peer, entrance: Entrance::Explicit };
+        tracing::subscriber::with_default(subscriber, || Log.notice(who, notice));
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_name_looks_like_a_field_or_breaks_a_line() {
+        let user = Username::new("x peer=1.2.3.4:5 user=alice\u{2028}\u{202e}\u{9b}").unwrap();
+        let line = logged(&Notice::LoggedIn(user));
+        assert!(
+            line.contains(r#" user="x peer=1.2.3.4:5 user=alice???""#) && line.lines().count() == 1,
+            "{line}"
+        );
+        let path = VPath::new("/a\" verb=\"DELE").unwrap();
+        let line = logged(&Notice::Changed { verb: Verb::Mkd, path, to: None });
+        assert!(line.contains(r#" path="/a\" verb=\"DELE""#), "{line}");
+    }
+
+    #[test]
+    fn a_password_behind_a_name_is_not_logged() {
+        let user = Username::new("alice TOPSECRET3").unwrap();
+        let line = logged(&Notice::LoginFailed(user, Denied::Credentials));
+        assert!(line.contains("alice …") && !line.contains("TOPSECRET3"), "{line}");
     }
 }

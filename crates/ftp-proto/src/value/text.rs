@@ -11,6 +11,16 @@ fn is_line_octet(octet: u8) -> bool {
     !matches!(octet, b'\r' | b'\n' | 0)
 }
 
+/// Control characters (C0, C1), separators of lines and paragraphs, and what directs text or is invisible in it (Unicode's Cf),
+/// but for the two joiners, which are parts of names in many scripts.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+            | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0001}'..='\u{e007f}')
+}
+
 /// One line of text without CR, LF and NUL.
 ///
 /// ```abnf
@@ -26,10 +36,17 @@ impl Text {
         text.iter().copied().all(is_line_octet).then_some(Self(text))
     }
 
-    /// The text with a `?` in place of every control character, fit for a terminal and a log.
+    /// The text with a `?` in place of every character that steers a terminal or breaks a line: fit for both, and for a log.
     pub fn clean(text: impl AsRef<[u8]>) -> Self {
-        let clean = |octet: &u8| if octet.is_ascii_control() { b'?' } else { *octet };
-        Self(text.as_ref().iter().map(clean).collect())
+        let mut clean = Vec::with_capacity(text.as_ref().len());
+        for chunk in text.as_ref().utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let shown = if steers(character) { '?' } else { character };
+                clean.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            clean.extend_from_slice(chunk.invalid());
+        }
+        Self(clean)
     }
 
     /// The octets of the line.
@@ -237,6 +254,16 @@ mod tests {
             assert_eq!(Username::new(bad), None, "{bad:?}");
         }
         assert_eq!(Text::clean("a\r\n\x1bb").as_bytes(), b"a???b");
+        for steering in [
+            '\u{7f}', '\u{85}', '\u{9b}', '\u{ad}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202e}',
+            '\u{2066}', '\u{feff}',
+        ] {
+            assert_eq!(Text::clean(format!("a{steering}b")).as_bytes(), b"a?b", "{steering:?}");
+        }
+        // Octets that are no UTF-8 stay, and so do names in whatever script.
+        for name in ["ä".as_bytes(), "नि\u{200d}".as_bytes(), b"caf\xe9", "файл".as_bytes()] {
+            assert_eq!(Text::clean(name).as_bytes(), name);
+        }
     }
 
     #[test]
