@@ -219,7 +219,8 @@ fn log_transfer(who: Who, transfer: &Transferred) {
     }
 }
 
-#[cfg(all(test, feature = "daemon"))]
+#[cfg(test)]
+#[cfg(feature = "daemon")]
 mod tests {
     use super::*;
     use ftp_proto::session::{Denied, Entrance};

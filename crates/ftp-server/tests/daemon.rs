@@ -112,6 +112,43 @@ async fn upload(client: &mut Client, name: &str, count: usize) -> (u16, String) 
     client.reply().await
 }
 
+/// A password in an argument is in the list of processes, and one that is printed is in the journal.
+#[tokio::test]
+async fn a_password_may_come_from_elsewhere_and_is_not_printed() {
+    let daemon = env!("CARGO_BIN_EXE_ftp-server");
+    for (how, given) in
+        [("--password-env P", ""), ("", "printf 'secret\\n' | "), ("--password-env NONE", ""), ("", ": | ")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let script = format!(
+            "{given} exec '{daemon}' serve . --plain allow --explicit 127.0.0.1:{port} --user me {how}"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(folder.path()).env("P", "secret");
+        for state in ["HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
+            command.env(state, folder.path());
+        }
+        let said = folder.path().join("said");
+        let output = || std::fs::File::options().create(true).append(true).open(&said).unwrap();
+        let mut daemon =
+            Daemon(command.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn().unwrap());
+        if how.contains("NONE") || given.starts_with(':') {
+            assert!(!daemon.end().await.success());
+            let said = std::fs::read_to_string(&said).unwrap();
+            assert!(
+                said.contains("--password-env NONE") || said.contains("--user me: the password is empty"),
+                "{said}"
+            );
+            continue;
+        }
+        assert_eq!(login(port).await.command("NOOP").await.0, 200);
+        daemon.signal(Signal::TERM);
+        let said = std::fs::read_to_string(&said).unwrap();
+        assert!(said.contains("--user 'me'") && !said.contains("secret"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_limit_of_file_sizes_ends_an_upload_and_not_the_daemon() {
     let folder = tempfile::tempdir().unwrap();

@@ -98,19 +98,24 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// A user of the command line.
+/// A user of the command line, as it was given.
 #[derive(Debug, Clone)]
-pub(crate) struct NamedPassword {
+pub(crate) struct Named {
     pub(crate) name: String,
-    pub(crate) password: String,
+    /// Absent if it is to be asked for.
+    pub(crate) password: Option<String>,
 }
 
-fn named_password(text: &str) -> Result<NamedPassword, String> {
-    match text.split_once(':') {
-        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-            Ok(NamedPassword { name: name.to_owned(), password: password.to_owned() })
+fn named(text: &str) -> Result<Named, String> {
+    let (name, password) = match text.split_once(':') {
+        Some((name, password)) => (name, Some(password.to_owned())),
+        None => (text, None),
+    };
+    match name.is_empty() || password.as_ref().is_some_and(String::is_empty) {
+        true => {
+            Err("expected NAME, whose password is asked for, or NAME:PASSWORD, both not empty".to_owned())
         }
-        _ => Err("expected NAME:PASSWORD, both not empty".to_owned()),
+        false => Ok(Named { name: name.to_owned(), password }),
     }
 }
 
@@ -126,9 +131,13 @@ pub(crate) struct ServeArgs {
     /// Configuration file; what stands on the command line comes on top
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A user of ROOT with all rights; repeatable. Without one, user `ftp` gets a random password
-    #[arg(long, value_name = "NAME:PASSWORD", value_parser = named_password)]
-    pub(crate) user: Vec<NamedPassword>,
+    /// A user of ROOT with all rights; repeatable. Its password is asked for, or taken from --password-env: one that stands here,
+    /// behind a colon, is seen by everybody who may list processes. Without a user, `ftp` gets a random password
+    #[arg(long, value_name = "NAME[:PASSWORD]", value_parser = named)]
+    pub(crate) user: Vec<Named>,
+    /// The environment variable that holds the password of each --user NAME without one
+    #[arg(long, value_name = "VAR", requires = "user")]
+    pub(crate) password_env: Option<String>,
     /// Listen for explicit FTPS (and plain FTP where allowed); repeatable
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     pub(crate) explicit: Vec<SocketAddr>,

@@ -13,6 +13,7 @@ mod doctor;
 mod hash;
 mod identity;
 mod log;
+mod named;
 mod partial;
 mod plan;
 mod reload;

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use ftp_server::storage::{LocalOptions, LocalStorage};
 use rand::distr::{Alphanumeric, SampleString};
 
-use crate::cli::{NamedPassword, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::identity;
+use crate::named::{NamedPassword, named};
 use crate::settings::{Settings, read_settings};
 
 /// What is served, and what has to be printed about it.
@@ -33,7 +34,7 @@ pub(crate) fn plan(args: &ServeArgs) -> Result<Plan, String> {
     }
     let mut settings = read_settings(args.config.as_deref())?;
     settings.overlay(args);
-    let mut named = args.user.clone();
+    let mut named = named(args)?;
     let made_up = (args.root.is_some() && named.is_empty()).then(|| {
         let password = Alphanumeric.sample_string(&mut rand::rng(), 16);
         NamedPassword { name: "ftp".to_owned(), password }

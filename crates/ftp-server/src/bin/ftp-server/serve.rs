@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::answering::answer;
-use crate::cli::{NamedPassword, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::doctor::Known;
 use crate::log::{self, Lines, say};
 use crate::plan::{Plan, plan};
@@ -228,13 +228,18 @@ fn announce(args: &ServeArgs, plan: &Plan, server: &Server, (fingerprint, pin): 
         say!("  {:<28} {}", "user", user.name);
         say!("  {:<28} {}", "password (made now)", user.password);
     }
-    let Some(user) = plan.named.first() else { return };
-    propose(user, &plan.files.0, (explicit.last(), implicit.last()), pin);
+    // What somebody else made up is in no log by this.
+    let login = match (&plan.made_up, plan.named.first()) {
+        (Some(user), _) => format!("{}:{}", user.name, user.password),
+        (None, Some(user)) => user.name.clone(),
+        (None, None) => return,
+    };
+    propose(&login, &plan.files.0, (explicit.last(), implicit.last()), pin);
 }
 
 /// Prints lines to try, on this machine and on another one.
 fn propose(
-    user: &NamedPassword,
+    login: &str,
     cert: &Path,
     (explicit, implicit): (Option<&SocketAddr>, Option<&SocketAddr>),
     pin: Option<&str>,
@@ -243,7 +248,7 @@ fn propose(
         let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         SocketAddr::new(ip, address.port())
     };
-    let quoted = format!("{}:{}", user.name, user.password).replace('\'', "'\\''");
+    let quoted = login.replace('\'', "'\\''");
     let trust = format!("--cacert '{}'", cert.display());
     say!("\nTry it:");
     if let Some(address) = explicit {

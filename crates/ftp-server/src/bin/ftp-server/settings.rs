@@ -12,7 +12,8 @@ use ftp_server::storage::LocalStorage;
 use ftp_server::tls::Tls;
 use toml::Spanned;
 
-use crate::cli::{Active, NamedPassword, Plain, ServeArgs};
+use crate::cli::{Active, Plain, ServeArgs};
+use crate::named::NamedPassword;
 
 /// A configuration and the text it came from.
 pub(crate) struct Settings {
