@@ -58,7 +58,11 @@ struct Counts {
     sessions: usize,
     addresses: HashMap<IpAddr, usize>,
     users: HashMap<Vec<u8>, usize>,
+    unknown: HashMap<IpAddr, usize>,
 }
+
+/// Connections of one load balancer at most that have not said yet who their client is. It does so at once.
+const UNKNOWN_MAX: usize = 1000;
 
 /// A place that is taken; dropping it gives it back.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub(crate) struct Seat {
 enum Whose {
     Address(IpAddr),
     User(Vec<u8>),
+    /// Somebody behind a load balancer.
+    Unknown(IpAddr),
 }
 
 /// Counts one more, unless there are `most` already. Who is not let in leaves nothing behind.
@@ -114,6 +120,12 @@ impl Register {
         Some(Seat { register: Arc::clone(self), whose: Whose::Address(address) })
     }
 
+    /// A place for a connection of a load balancer until it is known who its client is.
+    pub(crate) fn wait(self: &Arc<Self>, balancer: IpAddr) -> Option<Seat> {
+        take(&mut self.lock().unknown, balancer, UNKNOWN_MAX)
+            .then(|| Seat { register: Arc::clone(self), whose: Whose::Unknown(balancer) })
+    }
+
     /// A place for a session of that user, who may have `most`.
     pub(crate) fn sit_user(self: &Arc<Self>, user: &[u8], most: usize) -> Option<Seat> {
         take(&mut self.lock().users, user.to_vec(), most)
@@ -130,6 +142,7 @@ impl Drop for Seat {
                 give(&mut counts.addresses, address);
             }
             Whose::User(user) => give(&mut counts.users, user),
+            Whose::Unknown(balancer) => give(&mut counts.unknown, balancer),
         }
     }
 }
@@ -156,6 +169,16 @@ mod tests {
         drop(user);
         assert!(register.sit_user(b"me", 1).is_some());
         assert!(register.lock().users.is_empty(), "a user without sessions is forgotten");
+    }
+
+    #[test]
+    fn connections_whose_client_is_unknown_are_bounded_by_load_balancer() {
+        let register = Register::new(Limits::default());
+        let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let mut waiting: Vec<_> = (0..UNKNOWN_MAX).map(|_| register.wait(here).unwrap()).collect();
+        assert!(register.wait(here).is_none() && register.wait(there).is_some());
+        waiting.pop();
+        assert!(register.wait(here).is_some());
     }
 
     #[test]

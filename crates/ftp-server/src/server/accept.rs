@@ -186,6 +186,11 @@ async fn introduce(
     let Ok(local) = stream.local_addr() else { return };
     let local = canonical(local);
     let peer = if proxy::is_trusted(&shared.options.proxies, peer.ip()) {
+        let Some(_waiting) = shared.limits.wait(peer.ip()) else {
+            let who = Who { id: SessionId::next(), peer, entrance };
+            let why = "too many of its connections do not say who their client is";
+            return shared.observer.incident(who, &Incident::NoIntroduction(why.to_owned()));
+        };
         match proxy::read(&mut stream).await {
             Ok(Some((client, _))) => client,
             // A health check of the load balancer.
