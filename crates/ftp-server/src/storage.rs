@@ -152,16 +152,27 @@ pub trait Storage: Send + Sync {
     }
 }
 
-/// A name for STOU in `dir`.
-fn unique(dir: &VPath) -> Result<VPath, StorageError> {
-    let name = format!("upload-{:016x}", rand::random::<u64>());
-    dir.child(name.as_bytes()).map_err(StorageError::Name)
+/// A name for STOU: in `near`, if that is a directory, or beside it and made from it, `list-0123456789abcdef.txt` from `list.txt`.
+async fn unique(storage: &dyn Storage, near: &VPath) -> Result<VPath, StorageError> {
+    let number = format!("-{:016x}", rand::random::<u64>());
+    let (dir, name) = match storage.facts(near).await {
+        Ok(facts) if facts.is_dir() => (near.clone(), [b"upload", number.as_bytes()].concat()),
+        Ok(_) | Err(StorageError::NotFound) => {
+            let name = near.name();
+            // A name that begins with a dot has no ending by that.
+            let dot = name.iter().rposition(|octet| *octet == b'.').filter(|dot| *dot > 0);
+            let (stem, ending) = name.split_at(dot.unwrap_or(name.len()));
+            (near.parent(), [stem, number.as_bytes(), ending].concat())
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    dir.child(&name).map_err(StorageError::Name)
 }
 
 /// A write that has begun.
 #[non_exhaustive]
 pub struct Writing {
-    /// The file: another one than was asked for with [`Create::Unique`], where that was the directory.
+    /// The file: another one than was asked for with [`Create::Unique`], where that was the directory, or a name to be like.
     pub path: VPath,
     /// What takes its octets.
     pub sink: Box<dyn Sink>,

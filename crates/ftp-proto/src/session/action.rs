@@ -153,7 +153,7 @@ pub enum Create {
     Append,
     /// REST or RANG and STOR: from this octet on, in place.
     At(u64),
-    /// STOU: under a name that is not taken.
+    /// STOU: under a name that is not taken, in the directory of that path, or beside it and made from it.
     Unique,
 }
 

@@ -144,7 +144,7 @@ impl LoggedIn {
             Command::Mode(mode) => self.mode(core, mode),
             Command::Retr(path) => self.retr(core, &path),
             Command::Stor(path) => self.store(core, Verb::Stor, Some(&path)),
-            Command::Stou(_) => self.store(core, Verb::Stou, None),
+            Command::Stou(near) => self.store(core, Verb::Stou, near.as_ref()),
             Command::Appe(path) => self.store(core, Verb::Appe, Some(&path)),
             Command::Allo(allocation) => self.allo(core, allocation),
             Command::Rest(marker) => self.rest(core, &marker),

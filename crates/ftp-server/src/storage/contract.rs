@@ -121,12 +121,16 @@ async fn files(storage: &dyn Storage) {
         "no directory is made on the way"
     );
     let mut found = Vec::new();
-    for _ in 0..2 {
-        let (path, sink) = begin(storage, "/", Create::Unique, b"one of its own").await;
+    for near in ["/", "/", "/file", "/file", "/new.txt"] {
+        let (path, sink) = begin(storage, near, Create::Unique, b"one of its own").await;
         sink.commit(Vec::new()).await.expect("a name of its own");
+        assert!(!found.contains(&path) && path != at(near), "{path}: a name for each file");
+        if let Some(name) = near.strip_prefix('/').filter(|name| !name.is_empty()) {
+            let stem = name.split('.').next().unwrap_or_default();
+            assert!(path.name().starts_with(stem.as_bytes()), "{path} is made from {near}");
+        }
         found.push(path);
     }
-    assert_ne!(found.first(), found.last(), "two names for two files");
     for path in found {
         storage.remove_file(&path).await.expect("it can be removed");
     }

@@ -186,7 +186,7 @@ impl Storage for LocalStorage {
     }
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
-        let path = if how == Create::Unique { unique(file)? } else { file.clone() };
+        let path = if how == Create::Unique { unique(self, file).await? } else { file.clone() };
         let folder = self.folder().await?;
         let at_hand = if folder.may_go_on(how) { None } else { folder.root.place_at_hand(&path) };
         let sink = match at_hand {

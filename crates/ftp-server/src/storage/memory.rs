@@ -163,7 +163,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn write(&self, file: &VPath, how: Create) -> Result<Writing, StorageError> {
-        let path = if how == Create::Unique { unique(file)? } else { file.clone() };
+        let path = if how == Create::Unique { unique(self, file).await? } else { file.clone() };
         let held = self.hold(&path, how)?;
         self.begin(&path, how, held.as_ref())?;
         // A broken change of a whole file leaves nothing, and nobody knows the name of STOU before its end.
