@@ -21,8 +21,11 @@ use crate::data::receive::{Received, give_up};
 use crate::data::{Farewell, Stop, two_turns};
 use crate::storage::NotStored;
 
-/// How long the end of a control connection may come behind that of the data connection, when one client has died.
+/// How long the end of a control connection may come behind that of the data connection, when one client has died, where an old
+/// version is at stake.
 const CLOSELY: Duration = Duration::from_millis(10);
+/// The same for a new name. Bringing it to the disk takes longer, where there is one.
+const BRIEFLY: Duration = Duration::from_millis(1);
 
 /// How a client stands behind what it sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +97,8 @@ impl Whole {
     /// Brings it to the disk, which takes time anyway, while the session listens to its client.
     pub(super) async fn settle(mut self) -> Result<Self, Failure> {
         let last = std::mem::take(&mut self.received.last);
-        let closely = if self.received.sink.replaces() { CLOSELY } else { Duration::ZERO };
-        let (settled, ()) = tokio::join!(self.received.sink.settle(last), async {
-            if !closely.is_zero() {
-                tokio::time::sleep(closely).await;
-            }
-        });
+        let time = if self.received.sink.replaces() { CLOSELY } else { BRIEFLY };
+        let (settled, ()) = tokio::join!(self.received.sink.settle(last), tokio::time::sleep(time));
         two_turns().await;
         self.looked = Looked::Closely;
         match settled {
