@@ -60,7 +60,7 @@ async fn what_is_kept_is_listed_published_and_dropped() {
 
     break_off(&me, "/d/mine", b"another").await;
     let taken = partial(&["publish", "d/mine", "--user", "me"], root).unwrap_err();
-    assert!(taken.contains("exists already"), "{taken}");
+    assert!(taken.contains("already exists"), "{taken}");
     partial(&["drop", "d/mine", "--user", "me"], root).unwrap();
     partial(&["drop", "theirs", "--user", "guest", "--host", "Example.org"], root).unwrap();
     assert_eq!(std::fs::read(root.join("d/mine")).unwrap(), b"first half");
