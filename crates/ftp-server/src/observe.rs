@@ -81,7 +81,7 @@ pub struct Record {
     pub second: Option<IpAddr>,
     /// Who seems to be in the way, if it did not come about.
     pub suspect: Option<Suspect>,
-    /// How the client's side had ended when a download was complete, 5 ms behind its 150 or later; `None` of anything else.
+    /// How the client's side had ended when a download was complete, 25 ms behind its 150 or later; `None` of anything else.
     pub client_end: Option<ClientEnd>,
 }
 

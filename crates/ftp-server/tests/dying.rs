@@ -185,6 +185,25 @@ async fn a_client_that_dies_while_the_disk_works_leaves_no_new_name() {
     }
 }
 
+#[tokio::test]
+async fn all_that_came_of_a_client_that_hung_up_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default().durability(Durability::None).owner("/me");
+    let storage = LocalStorage::new(folder.path(), options).unwrap();
+    let server = start(builder_for(Account::new(Rights::ALL, Arc::new(storage.clone())))).await;
+    for how in GOING {
+        let (control, mut data) = begun(&server, "STOR f").await;
+        data.write_all(&[b'n'; 54_321]).await.unwrap();
+        go(how, control, data).await;
+        let began = Instant::now();
+        while storage.kept(&VPath::new("/f").unwrap()).await.unwrap() != Some(54_321) {
+            assert!(began.elapsed() < Duration::from_secs(5), "{how:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(Client::login(&server, Profile::Plain).await.command("DELE f").await.0, 250);
+    }
+}
+
 /// ffmpeg and some cameras close both connections when they are done, and read no 226.
 #[tokio::test]
 async fn clients_that_close_without_quit_are_believed_where_that_is_set() {

@@ -38,7 +38,7 @@ use pieces::Pieces;
 
 /// How long behind the 150 the 226 may wait for the client to close its side. Clients that read both at once take the second for
 /// lost (aria2), and before the client has closed, nobody knows that it has the octets.
-const PROMPTLY: Duration = Duration::from_millis(5);
+const PROMPTLY: Duration = Duration::from_millis(25);
 
 /// A segment that the client does not acknowledge for so long ends a download that is not short.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);

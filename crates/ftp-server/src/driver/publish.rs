@@ -107,8 +107,13 @@ impl Whole {
         }
     }
 
-    /// It gets none.
-    pub(super) async fn give_up(self, fault: Fault) -> Failure {
+    /// It gets none. All that came may be kept.
+    pub(super) async fn give_up(mut self, fault: Fault) -> Failure {
+        let last = std::mem::take(&mut self.received.last);
+        if !last.is_empty() {
+            // If they cannot be written, the sink knows what is there.
+            let _refused = self.received.sink.write(last).await;
+        }
         let left = give_up(self.received.sink, &fault).await;
         Failure::new(fault, left, self.count)
     }
