@@ -37,6 +37,13 @@ impl Place {
         Ok(Self { folder, name, wish })
     }
 
+    /// Whether a name is hidden and has what came of an upload: a server may keep that for its client to go on with.
+    fn is_kept(&self, name: &str) -> bool {
+        let content = read(&self.folder.join(name)).unwrap_or_default();
+        let is_part = !content.is_empty() && new().starts_with(&content);
+        name.starts_with('.') && is_part && matches!(self.wish, Wish::StorNew | Wish::StorOver)
+    }
+
     /// What is wrong on the disk after a failure: an empty file, a lost old version, anything that was not there.
     pub(super) fn damage(&self) -> Option<String> {
         let entries: BTreeSet<String> = std::fs::read_dir(&self.folder)
@@ -44,7 +51,7 @@ impl Place {
                 entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
             })
             .unwrap_or_default();
-        if let Some(other) = entries.iter().find(|name| *name != "f") {
+        if let Some(other) = entries.iter().find(|name| *name != "f" && !self.is_kept(name)) {
             return Some(format!("{other} was left behind"));
         }
         let content = read(&self.folder.join("f"));
