@@ -145,6 +145,17 @@ fn descriptors(child: &Child) -> usize {
     fs::read_dir(format!("/proc/{}/fd", child.id())).map_or(0, Iterator::count)
 }
 
+/// Descriptors of a server when it has had time to let go of what clients have left: closed connections linger for 5 s.
+fn settled(child: &Child, before: usize) -> usize {
+    for _ in 0..14 {
+        std::thread::sleep(Duration::from_millis(500));
+        if descriptors(child) <= before + 2 {
+            break;
+        }
+    }
+    descriptors(child)
+}
+
 /// The proxy that accepts and says nothing.
 fn proxy() -> Result<Child, String> {
     let script = "import socket\ns=socket.create_server(('',9999),backlog=128)\nheld=[]\nwhile True: held.append(s.accept()[0])";
@@ -184,8 +195,7 @@ pub(crate) fn inside(network: &Network, server: &str) -> Result<(), String> {
         serde_json::from_slice(&output.stdout).map_err(|error| format!("{}: {error}", network.name))?;
     let clients = real_clients(server, &target, running.folder.path());
     let causes = diagnose(network, server, &target)?;
-    std::thread::sleep(Duration::from_secs(1));
-    let after = descriptors(&running.child);
+    let after = settled(&running.child, before);
     let doctor = if server == "ours" { doctor(&running) } else { String::new() };
     let result = Found {
         network: network.name.to_owned(),
