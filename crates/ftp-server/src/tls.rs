@@ -18,7 +18,7 @@ use std::time::Duration;
 use ftp_proto::session::TlsFacts;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::server::{Acceptor, ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 use thiserror::Error;
@@ -41,7 +41,7 @@ pub use self::kinship::DataSession;
 pub(crate) use self::kinship::{Holder, Kin};
 
 use self::kinship::{Given, Kinships, Shown};
-use self::ticket::{Binding, Ticket, Ticketer};
+use self::ticket::{Binding, Sessions, Ticket, Ticketer};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
@@ -131,7 +131,7 @@ impl ResolvesServerCert for Certificates {
 #[derive(Debug)]
 pub struct Tls {
     provider: Arc<CryptoProvider>,
-    ticketer: Arc<dyn ProducesTickets>,
+    sessions: Sessions,
     current: RwLock<Configs>,
     data_session: DataSession,
     close_notify: CloseNotify,
@@ -170,7 +170,14 @@ impl Tls {
     ) -> Result<Self, TlsError> {
         let current = RwLock::new(configs(&provider, (chain, key), Vec::new())?);
         let (data_session, close_notify) = (DataSession::default(), CloseNotify::default());
-        Ok(Self { provider, ticketer, current, data_session, close_notify, kinships: Arc::default() })
+        Ok(Self {
+            provider,
+            sessions: Sessions::new(ticketer),
+            current,
+            data_session,
+            close_notify,
+            kinships: Arc::default(),
+        })
     }
 
     /// What data connections have to prove; [`DataSession::Prefer`] unless this says otherwise.
@@ -214,7 +221,7 @@ impl Tls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let own = Binding::random();
-        let ticketer = Ticketer::control(Arc::clone(&self.ticketer), own);
+        let ticketer = Ticketer::control(&self.sessions, own);
         let stream =
             in_time(within, shake(self.current().control, &ticketer, stream, |_connection| {})).await?;
         let kin = Kinships::note(&self.kinships, own, ticketer.used_by(stream.get_ref().1));
@@ -231,7 +238,7 @@ impl Tls {
     ) -> io::Result<Protected> {
         let current = self.current();
         let config = if tickets == Tickets::One { current.download } else { current.data };
-        let ticketer = Ticketer::data(Arc::clone(&self.ticketer));
+        let ticketer = Ticketer::data(&self.sessions);
         // The hello has been answered by then, so it is known what was resumed; tickets come at the end of the handshake.
         // After a HelloRetryRequest it is not known yet: the tickets of such a connection prove nothing.
         let prepare = |connection: &mut ServerConnection| {
@@ -289,6 +296,7 @@ where
     }
     let mut config = ServerConfig::clone(&config);
     config.ticketer = Arc::<Ticketer>::clone(ticketer);
+    config.session_storage = Arc::<Ticketer>::clone(ticketer);
     start.into_stream_with(Arc::new(config), prepare).await
 }
 
@@ -310,8 +318,6 @@ fn configs(
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions()?;
     let mut control = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
-    // Sessions by id would show nothing of whose they are.
-    control.session_storage = Arc::new(NoServerSessionStorage {});
     control.send_tls13_tickets = 4;
     control.alpn_protocols = vec![b"ftp".to_vec()];
     let mut data = control.clone();

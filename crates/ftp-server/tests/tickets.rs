@@ -97,6 +97,28 @@ async fn tickets_of_other_accounts_are_refused() {
     }
 }
 
+/// curl takes no tickets in TLS 1.2 and resumes by session id.
+#[tokio::test]
+async fn session_ids_are_bound_as_tickets_are() {
+    use rustls::client::{Resumption, Tls12Resumption};
+    let by_id = || {
+        let mut tls = ClientConfig::clone(&trust_in(VERSIONS[0]));
+        tls.resumption = Resumption::in_memory_sessions(8).tls12_resumption(Tls12Resumption::SessionIdOnly);
+        Arc::new(tls)
+    };
+    for mode in [DataSession::Prefer, DataSession::Require] {
+        let server = server(mode).await;
+        let mut bob = come(&server, "bob", &by_id()).await.log_in().await;
+        let mut me = login(&server, &by_id()).await;
+        for _ in 0..3 {
+            assert_eq!(me.upload("STOR up", b"octets").await.0, 226, "{mode:?}");
+            assert_eq!(me.download("RETR file").await.1, 226, "{mode:?}");
+        }
+        bob.tls = Arc::clone(&me.tls);
+        assert_eq!(bob.download("RETR file").await.1, 522, "{mode:?}: the session of another account");
+    }
+}
+
 /// Go programs share one cache of tickets between several control connections, some of which have ended.
 #[tokio::test]
 async fn tickets_are_shared_between_the_sessions_of_an_account() {

@@ -11,7 +11,7 @@ const CLIENTS: [(&str, Resumes); 3] =
 const MODES: [&str; 4] = ["off", "observe", "prefer", "require"];
 const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 /// What the server says of a data connection that `require` would refuse.
-const OBSERVED: &str = "does not resume its control session; observed only";
+const OBSERVED: &str = "resumes no session of its login; observed only";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Resumes {

@@ -30,8 +30,8 @@ pub enum DataSession {
     /// resumed, and must hold a ticket still, has to go on resuming.
     #[default]
     Prefer,
-    /// A ticket of this account and client is needed. TLS 1.2 has to resume by ticket (RFC 5077) for that, and not by
-    /// session id, of which the server keeps none.
+    /// A ticket of this account and client is needed, or under TLS 1.2 a session id, of which the server keeps some thousands for
+    /// clients that take no tickets.
     Require,
 }
 

@@ -1,5 +1,6 @@
 //! Tickets that say whose they are (RFC 5077, RFC 8446 §4.6.1): in front of what rustls puts into a ticket stands the id of
-//! the control connection that it belongs to. TLS 1.2 and 1.3 alike, and nothing is kept on the server for it.
+//! the control connection that it belongs to. TLS 1.2 and 1.3 alike, and nothing is kept on the server for it, but for clients
+//! that take no tickets in TLS 1.2 (curl): their sessions are kept by id, with the same in front.
 //!
 //! A ticket shows what it says only where the handshake was resumed from it: whoever sees a ticket on the wire can offer it,
 //! and without its secret gets a full handshake, or none. Not here: what is demanded of whom (`tls/kinship.rs`), and how
@@ -7,7 +8,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::server::ProducesTickets;
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::{HandshakeKind, ServerConnection};
 
 /// Octets of an id.
@@ -36,10 +37,28 @@ pub(crate) struct Ticket {
     pub(crate) seal: Seal,
 }
 
+/// Sessions that are kept by id at most; the oldest go first.
+const KEPT_MAX: usize = 4096;
+
+/// What the tickets of all connections are sealed with, and the sessions that are kept for clients without tickets.
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    sealing: Arc<dyn ProducesTickets>,
+    kept: Arc<ServerSessionMemoryCache>,
+}
+
+impl Sessions {
+    pub(crate) fn new(sealing: Arc<dyn ProducesTickets>) -> Self {
+        Self { sealing, kept: ServerSessionMemoryCache::new(KEPT_MAX) }
+    }
+}
+
 /// Makes and reads the tickets of one connection.
 #[derive(Debug)]
 pub(crate) struct Ticketer {
     sealing: Arc<dyn ProducesTickets>,
+    /// Sessions of TLS 1.2 by id, of all connections.
+    kept: Arc<ServerSessionMemoryCache>,
     state: Mutex<State>,
 }
 
@@ -64,17 +83,18 @@ enum Write {
 
 impl Ticketer {
     /// For a control connection.
-    pub(crate) fn control(sealing: Arc<dyn ProducesTickets>, own: Binding) -> Arc<Self> {
-        Self::new(sealing, Write::Binding(own))
+    pub(crate) fn control(from: &Sessions, own: Binding) -> Arc<Self> {
+        Self::new(from, Write::Binding(own))
     }
 
     /// For a data connection.
-    pub(crate) fn data(sealing: Arc<dyn ProducesTickets>) -> Arc<Self> {
-        Self::new(sealing, Write::Read)
+    pub(crate) fn data(from: &Sessions) -> Arc<Self> {
+        Self::new(from, Write::Read)
     }
 
-    fn new(sealing: Arc<dyn ProducesTickets>, write: Write) -> Arc<Self> {
-        Arc::new(Self { sealing, state: Mutex::new(State { read: None, write }) })
+    fn new(Sessions { sealing, kept }: &Sessions, write: Write) -> Arc<Self> {
+        let state = Mutex::new(State { read: None, write });
+        Arc::new(Self { sealing: Arc::clone(sealing), kept: Arc::clone(kept), state })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,10 +142,36 @@ impl ProducesTickets for Ticketer {
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        let mut plain = self.sealing.decrypt(cipher)?;
+        self.open(self.sealing.decrypt(cipher)?, cipher)
+    }
+}
+
+impl Ticketer {
+    /// What stands behind the binding; that one is noted.
+    fn open(&self, mut plain: Vec<u8>, shown: &[u8]) -> Option<Vec<u8>> {
         let binding = Binding(*plain.first_chunk()?);
-        self.lock().read = Some(Ticket { binding, seal: *cipher.last_chunk()? });
+        self.lock().read = Some(Ticket { binding, seal: *shown.last_chunk()? });
         plain.drain(..LENGTH);
         Some(plain)
+    }
+}
+
+/// Sessions of TLS 1.2 by id.
+impl StoresServerSessions for Ticketer {
+    fn put(&self, id: Vec<u8>, session: Vec<u8>) -> bool {
+        self.written().is_some_and(|binding| self.kept.put(id, [&binding.0, session.as_slice()].concat()))
+    }
+
+    fn get(&self, id: &[u8]) -> Option<Vec<u8>> {
+        self.open(self.kept.get(id)?, id)
+    }
+
+    fn take(&self, id: &[u8]) -> Option<Vec<u8>> {
+        self.open(self.kept.take(id)?, id)
+    }
+
+    /// Those of control connections: a client keeps the newest, and that of a data connection that resumed nothing proves nothing.
+    fn can_cache(&self) -> bool {
+        matches!(self.lock().write, Write::Binding(_))
     }
 }
