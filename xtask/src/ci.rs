@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::run::{command, run};
+use crate::run::{command, need_programs, run};
 use crate::{bench, fuzz, interop, lab, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -11,6 +11,8 @@ type Step = (&'static str, fn() -> Result<(), String>);
 const STEPS: &[Step] = &[
     ("format", || run(&mut command("cargo", &["fmt", "--all", "--check"]))),
     ("tidy", || tidy::tidy(&tidy::Args::default())),
+    // The daemon's allocator is built from C.
+    ("programs", || need_programs(&[("make", "make"), ("cc", "gcc")])),
     ("lints", || {
         let args =
             ["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"];
